@@ -174,13 +174,18 @@ def remove_member(project_name: str, account: str, admin: Administration) -> Non
 @json_flag
 @options.administration
 def list_members(project_name: str, as_json: bool, admin: Administration) -> None:
-    """List the accounts in PROJECT with their shares and roles."""
+    """List the accounts in PROJECT with their shares and roles, and the size of what they store."""
     found = admin.get("projects", project_name, "members", of=schema.MemberList)
     rows = [
         Row(
-            {"name": each.name, "shares": each.shares, "role": each.role},
-            (each.name, _shares(each.shares), each.role),
+            {
+                "name": each.name,
+                "shares": each.shares,
+                "role": each.role,
+                "stored_bytes": each.stored_bytes,
+            },
+            (each.name, _shares(each.shares), each.role, f"{each.stored_bytes / 1e6:.1f} MB"),
         )
         for each in found.members
     ]
-    print_rows(rows, ("account", "shares", "role"), as_json)
+    print_rows(rows, ("account", "shares", "role", "stored"), as_json)

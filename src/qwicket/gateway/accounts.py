@@ -55,6 +55,10 @@ class Accounts:
         """Return how many members the projects of an actor's account have, by their ids."""
         return await self._store.member_counts(actor.account)
 
+    async def own_bytes(self, actor: Actor) -> dict[str, int]:
+        """Return what an actor's account stores for each of its projects, by their ids."""
+        return await self._store.own_bytes(actor.account)
+
     async def members(self, actor: Actor, project: str) -> tuple[Project, list[str]]:
         """Return one of an actor's projects by name, with the names of its members.
 

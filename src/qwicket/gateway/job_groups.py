@@ -91,7 +91,7 @@ class JobGroups:
                 job_groups.open,
                 new,
                 maximum=self._limits.quotas.groups,
-                stored_limit=self._limits.quotas.stored_bytes,
+                stored_limit=self._limits.quotas.stored,
             ),
             partial(job_groups.get, new.id),
         )
@@ -180,7 +180,7 @@ class JobGroups:
         """
         await self._own(actor, group.id, group.dialect)
         return await self._store.job_groups.annotate(
-            group.id, body, stored_limit=self._limits.quotas.stored_bytes
+            group.id, body, stored_limit=self._limits.quotas.stored
         )
 
     async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:

@@ -148,7 +148,7 @@ class Jobs:
             waiting_limit=self._limits.quotas.waiting_jobs,
             member_limit=self._limits.quotas.waiting_jobs_of_member,
             unfinished_limit=unfinished_limit,
-            stored_limit=self._limits.quotas.stored_bytes,
+            stored_limit=self._limits.quotas.stored,
             offer=self._backlog.offer(new),
         )
         try:
@@ -406,7 +406,7 @@ class Jobs:
         job = await self.own(actor, id_text, dialect, "change")
         self.admission.check_names(name or "", tags or ())
         return await self._store.set_name_and_tags(
-            job.id, name, tags, self._now_ms(), stored_limit=self._limits.quotas.stored_bytes
+            job.id, name, tags, self._now_ms(), stored_limit=self._limits.quotas.stored
         )
 
     async def change(
@@ -444,7 +444,7 @@ class Jobs:
                 priority=priority,
                 actor=actor.account,
                 now=self._now_ms(),
-                stored_limit=self._limits.quotas.stored_bytes,
+                stored_limit=self._limits.quotas.stored,
                 withdrawn=withdrawn,
             )
 

@@ -80,7 +80,7 @@ class Uploads:
             waiting_limit=self._limits.quotas.waiting_jobs,
             member_limit=self._limits.quotas.waiting_jobs_of_member,
             unfinished_limit=unfinished_limit,
-            stored_limit=self._limits.quotas.stored_bytes,
+            stored_limit=self._limits.quotas.stored,
         )
         return await retry_until_known(add, partial(self._store.jobs.get, new.id))
 
@@ -168,7 +168,7 @@ class Uploads:
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
-        maximum = self._limits.quotas.stored_bytes
+        maximum = self._limits.quotas.stored
         try:
             return await self._store.jobs.admit(job.id, ready, stored_limit=maximum)
         except ConfirmationNeeded:

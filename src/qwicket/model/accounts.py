@@ -269,11 +269,13 @@ class Member(NamedTuple):
         name: Name of the account.
         shares: Its weight among the members of the project in the queue of each device.
         role: What it may do in the project.
+        stored_bytes: Bytes of what its jobs and groups store for the project.
     """
 
     name: str
     shares: int = 1
     role: MemberRole = "member"
+    stored_bytes: int = 0
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

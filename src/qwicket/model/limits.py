@@ -5,7 +5,7 @@ Names are unique over all groups: `--limit` and the settings file name no group.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import fields
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 L = TypeVar("L", bound=msgspec.Struct)
+
+INT64_MAX: Final = (1 << 63) - 1
+"""Largest integer that all databases can store, and so the bound of integers in JSON."""
 
 
 class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +129,16 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Open streams of events of one account."""
 
 
+class StoredLimit(NamedTuple):
+    """Bytes that a project may store, and one of several members for it."""
+
+    project: int = INT64_MAX
+    member: int = INT64_MAX
+
+
+NO_STORED_LIMIT: Final = StoredLimit()
+
+
 class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Stored objects of one account or project."""
 
@@ -137,6 +150,9 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     stored_bytes: int = 10 << 30
     """Bytes of what one project's jobs and groups store. Above it, submissions, new groups, and
     changes that store more are refused; results of accepted jobs are stored all the same."""
+    member_stored_bytes: int = 0
+    """Bytes of what one of several members of a project stores for it; 0 is a tenth of
+    `stored_bytes`, at least 100 MiB."""
     uploads_bytes: int = 1 << 30
     """Bytes of one account's uploads without a job; an unfinished one counts in full."""
     draft_s: float = 3600.0
@@ -165,6 +181,12 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     def waiting_jobs_of_member(self) -> int:
         """Waiting jobs of one member of a project with several."""
         return self.member_waiting_jobs or max(100, self.waiting_jobs // 10)
+
+    @property
+    def stored(self) -> StoredLimit:
+        """Bytes that a project may store, and one of several members for it."""
+        each = self.member_stored_bytes or max(100 << 20, self.stored_bytes // 10)
+        return StoredLimit(self.stored_bytes, each)
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -342,6 +364,3 @@ SHARED: Final[Mapping[str, type[msgspec.Struct]]] = {
     field.name: type(field.default) for field in fields(Limits) if field.name != "own"
 }
 """Types of the groups that `Limits` has itself, by field."""
-
-INT64_MAX: Final = (1 << 63) - 1
-"""Largest integer that all databases can store, and so the bound of integers in JSON."""

@@ -102,6 +102,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         project=project,
         members=list_page(request, members, _PAGE_MEMBERS),
         n_members=len(members),
+        own_bytes=(await pages.gateway.accounts.own_bytes(actor)).get(project.id, 0),
         budgets=shown,
         burn_down=await _burn_down(pages, project, chosen[0], _MAX_TOTAL_DAYS) if chosen else None,
         units=_UNITS,

@@ -149,6 +149,8 @@ class MaintenanceLoop:
     async def _sweep(self) -> None:
         maintenance = self._store.maintenance
         await maintenance.delete_orphaned_results()
+        if n_projects := await maintenance.repair_waiting_jobs():
+            _log.warning("corrected the numbers of waiting jobs of %d projects", n_projects)
         # Set before the bytes are counted: a count that times out must not be retried every minute.
         self._has_swept = True
         if n_projects := await maintenance.repair_stored_bytes():

@@ -90,6 +90,8 @@ class ProjectBody(ResponsePart, frozen=True, kw_only=True):
         shares: Its weight in the queue of each device.
         created_at: Time of its creation.
         stored_bytes: Bytes of what its jobs and groups store; the limit `stored_bytes` bounds them.
+        own_stored_bytes: Those of the account's own jobs and groups, which the limit
+            `member_stored_bytes` bounds if the project has other members; null for administrators.
         retention_days: Days after which its ended jobs are deleted; null if they are kept.
     """
 
@@ -98,6 +100,7 @@ class ProjectBody(ResponsePart, frozen=True, kw_only=True):
     shares: int
     created_at: str | None
     stored_bytes: int
+    own_stored_bytes: int | None = None
     retention_days: int | None = None
 
 

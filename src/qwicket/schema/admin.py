@@ -256,11 +256,14 @@ class MemberBody(ResponsePart, frozen=True, kw_only=True):
         name: Name of the account.
         shares: Its weight among the members of the project in the queue of each device.
         role: What it may do in the project.
+        stored_bytes: Bytes of what its jobs and groups store for the project; the limit
+            `member_stored_bytes` bounds them.
     """
 
     name: str
     shares: int
     role: str
+    stored_bytes: int = 0
 
 
 MemberRole = Literal["lead", "member", "reader"]

@@ -387,6 +387,11 @@ class Accounts(Operations):
         """Return how many members the projects of an account, given by id, have, by their ids."""
         return dict(tx.all("member_counts", account=account))
 
+    @read
+    def own_bytes(tx: Tx, account: str) -> dict[str, int]:
+        """Return what an account, given by id, stores for each of its projects, by their ids."""
+        return dict(tx.all("member_own_bytes", account=account))
+
     @write
     def add_member(tx: Tx, project: str, account: str) -> None:
         """Add an account to a project, to submit for it and read its jobs.

@@ -89,6 +89,7 @@ _OF_ALL: Final = (
     _Rule(
         "check_share_without_job", "records of the fair queue name work that is gone", _BY_SERVER
     ),
+    _Rule("waiting_wrong", "projects have a wrong number of waiting jobs", _AT_START),
     _Rule("check_upload_size", "uploads do not have their size", _RESTORE),
     _Rule("check_upload_without_draft", "uploads are left over", _BY_SERVER, is_harmless=True),
 )

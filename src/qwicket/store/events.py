@@ -9,6 +9,7 @@ from qwicket.store.statements import EVENT_BYTES, KEPT_EVENTS
 
 if TYPE_CHECKING:
     from qwicket.model.jobs import Job
+    from qwicket.model.limits import StoredLimit
     from qwicket.store.database import Tx
 
 
@@ -20,17 +21,17 @@ def note(
     actor: str,
     reason: str,
     now: int,
-    stored_limit: int | None = None,
+    stored_limit: StoredLimit | None = None,
 ) -> None:
     """Store an event of a job. Of very many, those in the middle are deleted.
 
     Raises:
-        LimitExceeded: The project would store over `stored_limit` bytes.
+        LimitExceeded: Project or account would store more than `stored_limit`.
     """
     if stored_limit is None:
-        tx.add_up("project_add_bytes", "bytes", EVENT_BYTES, project=job.project)
+        quotas.add_bytes(tx, job, EVENT_BYTES)
     else:
-        quotas.count_bytes(tx, job.project, EVENT_BYTES, stored_limit, "job")
+        quotas.count_bytes(tx, job, EVENT_BYTES, stored_limit, "job")
     tx.run(
         "event_add",
         job=job.id,
@@ -44,4 +45,4 @@ def note(
     if job.version > sum(KEPT_EVENTS):  # each event has a version of its own
         first, last = KEPT_EVENTS
         surplus = tx.count("event_trim", job=job.id, first=first, last=last)
-        tx.add_up("project_add_bytes", "bytes", -EVENT_BYTES * surplus, project=job.project)
+        quotas.add_bytes(tx, job, -EVENT_BYTES * surplus)

@@ -13,7 +13,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Forward, Lease
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
-from qwicket.store import rows
+from qwicket.store import quotas, rows
 from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
@@ -302,7 +302,7 @@ def _forward(tx: Tx, job: str) -> Forward | None:
 def _store_response(tx: Tx, lease: Lease, job: Job, response: bytes, now: int) -> Job:
     former = tx.one("forward_response_bytes", job=job.id)
     growth = len(response) - (former[0] if former else 0)
-    tx.run("project_add_bytes", project=job.project, bytes=growth)
+    quotas.add_bytes(tx, job, growth)
     tx.run("forward_respond", job=job.id, response=response)
     return _add_event(tx, job, actor=lease.runner, reason="the device's server responded", now=now)
 

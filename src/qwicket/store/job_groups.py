@@ -11,7 +11,7 @@ from msgspec import structs
 
 from qwicket.model.errors import Conflict, LimitExceeded
 from qwicket.model.groups import Group, GroupUse, NewGroup, absent_group
-from qwicket.model.limits import INT64_MAX
+from qwicket.model.limits import INT64_MAX, NO_STORED_LIMIT
 from qwicket.model.states import JobState
 from qwicket.store import quotas, rows
 from qwicket.store.operations import Operations, read, scan, write
@@ -21,21 +21,26 @@ from qwicket.store.statements import ROW_BYTES
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from qwicket.model.limits import StoredLimit
     from qwicket.store.database import Tx
 
 
 class JobGroups(Operations):
     @write
     def open(
-        tx: Tx, new: NewGroup, *, maximum: int = INT64_MAX, stored_limit: int = INT64_MAX
+        tx: Tx,
+        new: NewGroup,
+        *,
+        maximum: int = INT64_MAX,
+        stored_limit: StoredLimit = NO_STORED_LIMIT,
     ) -> Group:
         """Open a group. If the account has `maximum` in this dialect, delete the oldest closed one.
 
         A group whose time is up counts as closed.
 
         Raises:
-            LimitExceeded: All groups of the account in this dialect are open, or the project would
-                store over `stored_limit` bytes.
+            LimitExceeded: All groups of the account in this dialect are open, or project or account
+                would store more than `stored_limit`.
         """
         if tx.one("group_beyond", account=new.account, dialect=new.dialect, maximum=maximum - 1):
             oldest = tx.one(
@@ -45,7 +50,7 @@ class JobGroups(Operations):
                 raise LimitExceeded(f"You have {maximum} open groups (limit groups): close some.")
             JobGroups.delete(tx, oldest[0])
         size = ROW_BYTES + quotas.text_bytes(new.name) + len(new.body)
-        quotas.count_bytes(tx, new.project, size, stored_limit, "group")
+        quotas.count_bytes(tx, new, size, stored_limit, "group")
         row = tx.one("group_add", **structs.asdict(new))
         assert row is not None
         return Group(*row)
@@ -97,16 +102,19 @@ class JobGroups(Operations):
         return Group(*existing(row, "There is no such group."))
 
     @write
-    def annotate(tx: Tx, group: str, body: bytes, *, stored_limit: int = INT64_MAX) -> Group:
+    def annotate(
+        tx: Tx, group: str, body: bytes, *, stored_limit: StoredLimit = NO_STORED_LIMIT
+    ) -> Group:
         """Replace the vendor fields of a group (its `body`).
 
         Raises:
             NotFound: There is no such group.
-            LimitExceeded: They are longer, and the project would store over `stored_limit` bytes.
+            LimitExceeded: They are longer, and project or account would store more than
+                `stored_limit`.
         """
         before = Group(*existing(tx.one("group_get", id=group), "There is no such group."))
         growth = len(body) - len(before.body)
-        quotas.count_bytes(tx, before.project, growth, stored_limit, "group")
+        quotas.count_bytes(tx, before, growth, stored_limit, "group")
         row = tx.one("group_annotate", id=group, body=body)
         return Group(*existing(row, "There is no such group."))
 
@@ -114,7 +122,8 @@ class JobGroups(Operations):
     def delete(tx: Tx, group: str) -> None:
         """Delete a group but not its jobs."""
         if deleted := tx.one("group_delete", id=group):
-            tx.run("project_add_bytes", project=deleted[0], bytes=-int(deleted[1]))
+            project, account, size = deleted
+            quotas.add_bytes(tx, quotas.Owner(project, account), -int(size))
 
     @scan
     def tally(tx: Tx, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:

@@ -11,7 +11,7 @@ from msgspec import structs
 from qwicket.model.errors import Conflict, Forbidden, KeyReused, TooManyRequests
 from qwicket.model.ids import created_ms
 from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob, as_queued
-from qwicket.model.limits import INT64_MAX
+from qwicket.model.limits import INT64_MAX, NO_STORED_LIMIT
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, job_groups, outcomes, quotas, rows, search
 from qwicket.store.changes import publish, record
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qwicket.model.errors import QwicketError
     from qwicket.model.failures import Failure
     from qwicket.model.jobs import Lease
+    from qwicket.model.limits import StoredLimit
     from qwicket.store.database import Row, Tx
 
 _CANCELLED_AT_ONCE: Final = 200
@@ -94,7 +95,7 @@ class Jobs(Operations):
         waiting_limit: int,
         member_limit: int = INT64_MAX,
         unfinished_limit: int | None = None,
-        stored_limit: int = INT64_MAX,
+        stored_limit: StoredLimit = NO_STORED_LIMIT,
         offer: Lease | None = None,
     ) -> Job | Deferred[Job]:
         """Store a job with its program and vendor fields; on disk when this returns.
@@ -107,7 +108,7 @@ class Jobs(Operations):
             waiting_limit: Limit on the jobs of the project that wait.
             member_limit: Limit on those of the account, if the project has other members.
             unfinished_limit: Limit on its jobs on this device that have not ended; None sets none.
-            stored_limit: Bytes that the project may store.
+            stored_limit: Bytes that project and account may store.
             offer: Lease with which a runner takes the job at once, if no other job waits for the
                 device, no administrator or reservation holds it, and no budget counts it. Then the
                 job is stored as running; what this returns is the job as it was queued.
@@ -122,7 +123,8 @@ class Jobs(Operations):
             Conflict: The group is closed, or was opened for another device.
             BudgetSpent: A budget of the project has no room for the job; or the token has bounds
                 and may not submit it (`bounds.check`).
-            LimitExceeded: The group is full, or the project would store over `stored_limit` bytes.
+            LimitExceeded: The group is full, or project or account would store more than
+                `stored_limit`.
         """
         if new.idempotency_key is not None:
             earlier = Jobs.by_idempotency_key(
@@ -155,7 +157,7 @@ class Jobs(Operations):
         if new.vendor_fields != _NO_VENDOR_FIELDS:
             size += len(new.vendor_fields)
             tx.run("vendor_fields_add", **columns)
-        quotas.count_bytes(tx, new.project, size, stored_limit)
+        quotas.count_bytes(tx, new, size, stored_limit)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
         return Deferred(lambda: _added(tx, _inserted_job(new, columns, added()), new.now, offer))
@@ -167,7 +169,7 @@ class Jobs(Operations):
 
     @write
     def admit(
-        tx: Tx, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX
+        tx: Tx, draft: str, ready: NewJob, *, stored_limit: StoredLimit = NO_STORED_LIMIT
     ) -> Job | Deferred[Job]:
         """Queue a draft whose program has passed all checks.
 
@@ -177,11 +179,11 @@ class Jobs(Operations):
             tx: The transaction.
             draft: Id of the job.
             ready: The program and its numbers. Account and device are those of the draft.
-            stored_limit: Bytes that the draft's project may store.
+            stored_limit: Bytes that its project and account may store.
 
         Raises:
             Conflict: The job is no longer a draft.
-            LimitExceeded: The project would have over `stored_limit`; the draft stays.
+            LimitExceeded: Project or account would have over `stored_limit`; the draft stays.
             BudgetSpent: As for `add`; the draft stays.
             TooManyRequests: The account has too many jobs waiting in an exam; the draft stays.
         """
@@ -202,7 +204,7 @@ class Jobs(Operations):
             former = tx.one("vendor_fields_get", id=draft)
             growth += len(ready.vendor_fields) - (len(former[0]) if former else 0)
             tx.run("vendor_fields_put", **columns)
-        quotas.count_bytes(tx, job.project, growth, stored_limit)
+        quotas.count_bytes(tx, job, growth, stored_limit)
         fair_share.enter(tx, job, ready.now)
         return job
 
@@ -234,10 +236,11 @@ class Jobs(Operations):
         tx.write_sums()  # what it has used outlives it
         large = tx.all("outcome_blobs", job=job)
         tx.run("account_outlive", job=job)
-        tx.run("project_free_bytes", job=job)
+        found = existing(tx.one("job_size", job=job), "There is no such job.")
         if not tx.count("job_delete", job=job):
-            existing(tx.one("job_get", id=job), "There is no such job.")  # deleted meanwhile
             raise Conflict("Only a job that has ended can be deleted.")
+        project, account, size = found
+        quotas.add_bytes(tx, quotas.Owner(project, account), -int(size))
         for (sha256,) in large:
             tx.run("blob_drop", sha256=sha256)
 
@@ -497,13 +500,14 @@ class Jobs(Operations):
         tags: tuple[str, ...] | None,
         now: int,
         *,
-        stored_limit: int = INT64_MAX,
+        stored_limit: StoredLimit = NO_STORED_LIMIT,
     ) -> Job:
         """Change the name or tags of a job; None leaves them.
 
         Raises:
             NotFound: There is no such job.
-            LimitExceeded: They are longer, and the project would store over `stored_limit` bytes.
+            LimitExceeded: They are longer, and project or account would store more than
+                `stored_limit`.
         """
         before = rows.job(existing(tx.one("job_get", id=job), "There is no such job."))
         growth = 0
@@ -512,7 +516,7 @@ class Jobs(Operations):
         column = None if tags is None else rows.from_texts(tags)
         if column is not None:
             growth += quotas.text_bytes(column) - quotas.text_bytes(rows.from_texts(before.tags))
-        quotas.count_bytes(tx, before.project, growth, stored_limit, "name")
+        quotas.count_bytes(tx, before, growth, stored_limit, "name")
         row = tx.one("job_set_name_and_tags", job=job, name=name, tags=column, now_us=now * 1000)
         return record(tx, existing(row, "There is no such job."), now, keeps_state=True)
 

@@ -41,7 +41,7 @@ from qwicket.store.lease_steps import (
 )
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
-from qwicket.store.quotas import settle
+from qwicket.store.quotas import add_bytes, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -383,7 +383,7 @@ class Leases(Operations):
         outcomes.add(tx, job.id, result.result)
         stored = sum(map(outcomes.size, result.result))
         # Without a limit, because the work is done.
-        tx.add_up("project_add_bytes", "bytes", stored, project=job.project)
+        add_bytes(tx, job, stored)
         end(tx, job, seconds, now, shots=job.shots * parts)
         return job
 

@@ -234,12 +234,33 @@ class Maintenance(Operations):
         return tx.count("share_repair") + tx.count("member_share_repair")
 
     async def repair_stored_bytes(self) -> int:
-        """Correct the sums of projects' stored bytes; return the number of corrections.
+        """Correct the sums of stored bytes; return the number of projects with a wrong one.
 
         This reads the lengths of all stored bytes, and writes only if a sum is wrong, because the
-        write blocks all others.
+        write blocks all others. Servers of version 1.0 count for projects alone.
         """
-        return await self.run_if_due("project_wrong_bytes", "project_repair_bytes")
+        if await self._is_due("member_wrong_bytes") or await self._is_due("project_wrong_bytes"):
+            return await self._repair_stored_bytes()
+        return 0
+
+    @write
+    def _repair_stored_bytes(tx: Tx) -> int:
+        wrong = {*tx.all("member_wrong_bytes"), *tx.all("project_wrong_bytes")}
+        tx.run("member_forget_bytes")
+        tx.run("member_count_bytes")
+        tx.run("project_repair_bytes")
+        return len(wrong)
+
+    async def repair_waiting_jobs(self) -> int:
+        """Correct the numbers of waiting jobs; return in how many projects one was wrong."""
+        return await self._repair_waiting_jobs() if await self._is_due("waiting_wrong") else 0
+
+    @write
+    def _repair_waiting_jobs(tx: Tx) -> int:
+        wrong = tx.all("waiting_wrong")
+        tx.run("waiting_forget")
+        tx.run("waiting_count")
+        return len(wrong)
 
     async def run_if_due(self, due: str, name: str, **params: int) -> int:
         """Write with the statement `name` if `due` finds a row; return the number of rows."""

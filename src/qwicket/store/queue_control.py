@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from qwicket.model.jobs import Holder, Job, JobAction, Lease
+    from qwicket.model.limits import StoredLimit
     from qwicket.store.database import Tx
 
 _REQUEUED: Final = "queued again by an administrator"
@@ -47,7 +48,7 @@ class QueueControl(Operations):
         priority: int | None,
         actor: str,
         now: int,
-        stored_limit: int | None = None,
+        stored_limit: StoredLimit | None = None,
         withdrawn: Sequence[Lease] = (),
     ) -> Job:
         """Hold or release a waiting job, or change its priority; None changes nothing.
@@ -60,7 +61,8 @@ class QueueControl(Operations):
             priority: Priority among the jobs of its project.
             actor: Id of the account, for the job's events.
             now: Unix milliseconds.
-            stored_limit: Bytes that the job's project may store: a hold and a priority are events.
+            stored_limit: Bytes that its project and account may store: a hold and a priority are
+                events.
                 A release is, too, but needs a hold before it. None sets no limit.
             withdrawn: Its lease, if it was withdrawn from the backlog.
 
@@ -68,7 +70,7 @@ class QueueControl(Operations):
             NotFound: There is no such job.
             Forbidden: Its owner wants to release what an administrator holds.
             Conflict: The job does not wait.
-            LimitExceeded: The project would store over `stored_limit` bytes.
+            LimitExceeded: Project or account would store more than `stored_limit`.
         """
         give_back_all(tx, withdrawn, now)
         if is_held:
@@ -83,14 +85,20 @@ class QueueControl(Operations):
 
     @write
     def hold(
-        tx: Tx, job: str, by: Holder, *, actor: str, now: int, stored_limit: int | None = None
+        tx: Tx,
+        job: str,
+        by: Holder,
+        *,
+        actor: str,
+        now: int,
+        stored_limit: StoredLimit | None = None,
     ) -> Job:
         """Keep a waiting job from starting until it is released.
 
         Raises:
             NotFound: There is no such job.
             Conflict: The job does not wait.
-            LimitExceeded: The project would store over `stored_limit` bytes.
+            LimitExceeded: Project or account would store more than `stored_limit`.
         """
         row = tx.one("job_hold", job=job, by=by, now_us=now * 1000)
         if row is None:
@@ -122,14 +130,20 @@ class QueueControl(Operations):
 
     @write
     def prioritize(
-        tx: Tx, job: str, priority: int, *, actor: str, now: int, stored_limit: int | None = None
+        tx: Tx,
+        job: str,
+        priority: int,
+        *,
+        actor: str,
+        now: int,
+        stored_limit: StoredLimit | None = None,
     ) -> Job:
         """Change the priority of a waiting job among the jobs of its project.
 
         Raises:
             NotFound: There is no such job.
             Conflict: The job does not wait.
-            LimitExceeded: The project would store over `stored_limit` bytes.
+            LimitExceeded: Project or account would store more than `stored_limit`.
         """
         row = tx.one("job_prioritize", job=job, priority=priority, now_us=now * 1000)
         if row is None:
@@ -222,6 +236,6 @@ def _waiting_job(tx: Tx, job: str, participle: str) -> Job:
 
 
 def _note(
-    tx: Tx, job: Job, actor: str, reason: str, now: int, stored_limit: int | None = None
+    tx: Tx, job: Job, actor: str, reason: str, now: int, stored_limit: StoredLimit | None = None
 ) -> None:
     note(tx, job, before=job.state, actor=actor, reason=reason, now=now, stored_limit=stored_limit)

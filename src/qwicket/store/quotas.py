@@ -5,7 +5,7 @@ Also counts what ended jobs have used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from qwicket.model.errors import LimitExceeded, TooManyRequests
 from qwicket.registrations import hook
@@ -16,7 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.model.jobs import Job, NewJob
+    from qwicket.model.limits import StoredLimit
     from qwicket.store.database import Row, Tx
+
+
+class Owned(Protocol):
+    """What counts for a project and an account: a job, a group, or an `Owner`."""
+
+    @property
+    def project(self) -> str: ...
+
+    @property
+    def account(self) -> str: ...
+
+
+class Owner(NamedTuple):
+    """Project and account of something that was deleted."""
+
+    project: str
+    account: str
 
 
 def check_unfinished(tx: Tx, new: NewJob, limit: int | None) -> None:
@@ -68,20 +86,40 @@ def program_bytes(new: NewJob) -> int:
     return len(new.source) + len(new.circuits) + len(new.options)
 
 
-def count_bytes(tx: Tx, project: str, size: int, maximum: int, field: str = "program") -> None:
-    """Count what a project stores from now on; `size` is negative if something became smaller.
+def count_bytes(tx: Tx, of: Owned, size: int, limit: StoredLimit, field: str = "program") -> None:
+    """Count what project and account of a job or group store from now on.
 
-    Beyond the maximum it raises `LimitExceeded`, which clients treat as final. They would retry a
-    429 or 507 in vain, because a project stays full until somebody deletes jobs.
+    `size` is negative if something became smaller. Beyond a limit it raises `LimitExceeded`, which
+    clients treat as final. They would retry a 429 or 507 in vain, because it stays until somebody
+    deletes jobs.
     """
 
-    def full() -> LimitExceeded:
-        return LimitExceeded(
-            f"The project would store over {maximum} bytes (limit stored_bytes): delete some jobs.",
-            field=field,
-        )
+    def full(who: str, maximum: int, name: str) -> LimitExceeded:
+        text = f"{who} would store over {maximum} bytes (limit {name}): delete some jobs."
+        return LimitExceeded(text, field=field)
 
-    tx.add_up("project_store_bytes", "bytes", size, full, project=project, maximum=maximum)
+    tx.add_up(
+        *("project_store_bytes", "bytes", size),
+        lambda: full("The project", limit.project, "stored_bytes"),
+        project=of.project,
+        maximum=limit.project,
+    )
+    tx.add_up(
+        *("member_store_bytes", "bytes", size),
+        lambda: full("In this project you", limit.member, "member_stored_bytes"),
+        **_owner(of),
+        maximum=limit.member,
+    )
+
+
+def add_bytes(tx: Tx, of: Owned, size: int) -> None:
+    """Count like `count_bytes`, without a limit."""
+    tx.add_up("project_add_bytes", "bytes", size, project=of.project)
+    tx.add_up("member_add_bytes", "bytes", size, **_owner(of))
+
+
+def _owner(of: Owned) -> dict[str, str]:
+    return {"project": of.project, "account": of.account}
 
 
 def bill_columns(new: NewJob) -> dict[str, str | int | None]:

@@ -184,13 +184,19 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["job_bytes"] = _job_bytes(fills)
     group_name = fills['bytes:"group".name']
     fills["group_bytes"] = f'{ROW_BYTES} + {group_name} + length("group".body)'
-    # What each project stores, read from all jobs and groups.
-    fills["bytes_by_project"] = (
-        "select owner.id as id, cast(coalesce(sum(used.bytes), 0) as bigint) as bytes"
-        " from project as owner left join ("
-        f"select project, {fills['job_bytes']} as bytes from job"
-        f' union all select project, {fills["group_bytes"]} as bytes from "group"'
-        ") as used on used.project = owner.id group by owner.id"
+    # What each account stores for each project, read from all jobs and groups.
+    fills["counted_bytes"] = (
+        "(select project, account, cast(sum(bytes) as bigint) as bytes from ("
+        f"select project, account, {fills['job_bytes']} as bytes from job"
+        f' union all select project, account, {fills["group_bytes"]} as bytes from "group"'
+        ") as each_one group by project, account)"
+    )
+    # How many jobs of each project wait, and of each account for it, counted.
+    waits = _is_one_of((JobState.DRAFT, JobState.QUEUED))
+    fills["counted_waiting"] = (
+        f"(select project, '' as account, count(*) as number from job where {waits}"
+        f" group by project union all select project, account, count(*) as number from job"
+        f" where {waits} group by project, account)"
     )
     fills["tiny_ms"] = str(round(1000 * TINY_S))
     # Whether a budget applies to a job. The casts let SQLite use the index.

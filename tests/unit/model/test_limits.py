@@ -19,7 +19,7 @@ pytestmark = pytest.mark.needs_vendors
 BY_NAME = {
     *("bodies_bytes", "bodies_bytes_each"),
     *("bodies_before_sign_in_bytes", "bodies_before_sign_in_bytes_each"),
-    "member_waiting_jobs",
+    *("member_waiting_jobs", "stored_bytes", "member_stored_bytes"),
 }
 """Read with `getattr`, or by a property of their group."""
 NAMES = [name for each in (*SHARED.values(), *own_limits()) for name in each.__struct_fields__]

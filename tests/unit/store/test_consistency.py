@@ -178,6 +178,11 @@ DAMAGES = [
         "records of the fair queue name work that is gone",
         None,
     ),
+    (
+        "update waiting_jobs set number = number + 1 where account = ''",
+        "projects have a wrong number of waiting jobs",
+        None,
+    ),
     ("update upload set size = 8", "uploads do not have their size", "draft"),
     ("delete from upload_piece", "uploads do not have their size", "draft"),
     ("update job set state = 'cancelled' where id = '{draft}'", "uploads are left over", "draft"),

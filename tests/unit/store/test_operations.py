@@ -10,11 +10,12 @@ import pytest
 
 from qwicket.model.devices import Provider
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound
+from qwicket.model.limits import StoredLimit
 from qwicket.store import quotas
 from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, write
 from qwicket.store.sqlite import SQLiteTx
-from support.stores import NOW, new_job
+from support.stores import NOW, make_token, new_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,11 +95,10 @@ async def test_amounts_of_one_batch_are_written_as_their_sum(store: Store, ada: 
 
 @pytest.mark.both_databases
 async def test_a_sum_that_is_refused_refuses_its_own_operation_alone(store: Store) -> None:
-    await store.accounts.add_project("lab", 1, NOW)
-    (lab,) = await store.accounts.projects()
+    ada = await make_token(store)
 
     def store_bytes(size: int) -> Callable[[Tx], None]:
-        return lambda tx: quotas.count_bytes(tx, lab.id, size, 10)
+        return lambda tx: quotas.count_bytes(tx, ada, size, StoredLimit(10))
 
     answers = await asyncio.gather(
         *(store._database.write(store_bytes(size)) for size in (4, 9, 5, -2, 3)),
@@ -106,5 +106,5 @@ async def test_a_sum_that_is_refused_refuses_its_own_operation_alone(store: Stor
     )
     refused = [isinstance(each, LimitExceeded) for each in answers]
     assert refused == [False, True, False, False, False]
-    (lab,) = await store.accounts.projects()
-    assert lab.stored_bytes == 10
+    (project,) = await store.accounts.projects()
+    assert project.stored_bytes == 10

@@ -192,19 +192,28 @@ def budget(state: BudgetState) -> schema.accounts.BudgetBody:
     )
 
 
-def project(project: Project) -> schema.accounts.ProjectBody:
+def project(project: Project, own_bytes: int | None = None) -> schema.accounts.ProjectBody:
     return schema.accounts.ProjectBody(
         id=project.id,
         name=project.name,
         shares=project.shares,
         created_at=iso_time(project.created_at),
         stored_bytes=project.stored_bytes,
+        own_stored_bytes=own_bytes,
         retention_days=project.retention_days,
     )
 
 
-def project_list(projects: Iterable[Project]) -> schema.accounts.ProjectList:
-    return schema.accounts.ProjectList(projects=tuple(map(project, projects)))
+def project_list(
+    projects: Iterable[Project], own_bytes: Mapping[str, int] | None = None
+) -> schema.accounts.ProjectList:
+    """Return projects; for an account also with what it stores for each, by id."""
+    return schema.accounts.ProjectList(
+        projects=tuple(
+            project(each, None if own_bytes is None else own_bytes.get(each.id, 0))
+            for each in projects
+        )
+    )
 
 
 def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> schema.accounts.TokenList:

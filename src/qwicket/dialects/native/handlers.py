@@ -109,7 +109,9 @@ class Handlers(PilotHandlers):
 
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""
-        return json(account_wire.project_list(await self.gateway.accounts.projects(actor)))
+        accounts = self.gateway.accounts
+        projects, own_bytes = await accounts.projects(actor), await accounts.own_bytes(actor)
+        return json(account_wire.project_list(projects, own_bytes))
 
     async def list_tokens(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's valid tokens."""

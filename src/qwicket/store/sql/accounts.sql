@@ -210,8 +210,14 @@ update project set shares = :shares where name = :name returning {project};
 
 -- name: member_list
 -- sorts: few rows
--- Index member_by_project.
-select account.name, member.shares, member.role from member
+-- Index member_by_project and primary keys.
+select
+    account.name, member.shares, member.role,
+    coalesce((
+        select bytes from member_bytes
+        where member_bytes.project = member.project and member_bytes.account = member.account
+    ), 0)
+from member
 inner join account on account.id = member.account
 where member.project = :project
 order by account.name;
@@ -222,6 +228,13 @@ select own.project, count(*) from member as own
 inner join member on member.project = own.project
 where own.account = :account
 group by own.project;
+
+-- name: member_own_bytes
+-- What an account stores for each of its projects; primary keys.
+select member_bytes.project, member_bytes.bytes from member
+inner join member_bytes
+    on member_bytes.project = member.project and member_bytes.account = member.account
+where member.account = :account;
 
 -- name: member_remove
 delete from member where account = :account and project = :project;

@@ -48,7 +48,7 @@ returning {group};
 update "group" set body = :body where id = :id returning {group};
 
 -- name: group_delete
-delete from "group" where id = :id returning project, cast({group_bytes} as bigint);
+delete from "group" where id = :id returning project, account, cast({group_bytes} as bigint);
 
 -- name: group_job_count
 -- Counts up to the limit; index job_by_group.

@@ -9,7 +9,7 @@
 -- version 1 in the change before. Not if another job waits for the device, the device is off, a
 -- reservation or maintenance window holds it (the longest run of a tiny job counts twice, as in
 -- may_start), or the project has a budget. Indexes
--- job_by_account, job_by_change, job_waiting, share_next. Returns what the caller does not know.
+-- job_by_account, job_by_change, share_next. Returns what the caller does not know.
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
@@ -62,24 +62,18 @@ from (
     from account where id = :account
 ) as made
 where cast(:state as text) = 'failed' or (
-    :waiting_limit > (
-        select count(*) from (
-            select 1 from job where project = :project and state in ('draft', 'queued')
-            limit :waiting_limit
-        ) as waiting
+    :waiting_limit > coalesce(
+        (select number from waiting_jobs where project = :project and waiting_jobs.account = ''), 0
     )
     and not exists (
         select 1 from member
         where member.account = :account and member.project = :project and role = 'reader'
     )
     and (
-        :member_limit > (
-            select count(*) from (
-                select 1 from job
-                where project = :project and account = :account and state in ('draft', 'queued')
-                limit :member_limit
-            ) as waiting
-        )
+        :member_limit > coalesce((
+            select number from waiting_jobs
+            where project = :project and waiting_jobs.account = :account
+        ), 0)
         or not exists (
             select 1 from member where member.project = :project and member.account <> :account
         )
@@ -91,11 +85,9 @@ returning seq, version, change, created_at, state <> 'running' and {has_budget};
 select 1 from member where account = :account and project = :project and role = 'reader';
 
 -- name: project_has_room
--- A row if fewer of a project's jobs wait than a limit; index job_waiting.
-select 1 where :limit > (
-    select count(*) from (
-        select 1 from job where project = :id and state in ('draft', 'queued') limit :limit
-    ) as waiting
+-- A row if fewer of a project's jobs wait than a limit; primary key.
+select 1 where :limit > coalesce(
+    (select number from waiting_jobs where project = :id and account = ''), 0
 );
 
 -- name: project_store_bytes
@@ -105,7 +97,30 @@ where id = :project and (:bytes <= 0 or stored_bytes + :bytes <= :maximum)
 returning stored_bytes;
 
 -- name: project_add_bytes
-update project set stored_bytes = stored_bytes + :bytes where id = :project;
+update project set stored_bytes = {greatest}(0, stored_bytes + :bytes) where id = :project;
+
+-- name: member_store_bytes
+-- Like project_store_bytes, for an account in a project. Its limit applies beside other members.
+insert into member_bytes (project, account, bytes)
+select :project, :account, {greatest}(0, cast(:bytes as bigint))
+where cast(:bytes as bigint) <= cast(:maximum as bigint)
+    or not exists (
+        select 1 from member where member.project = :project and member.account <> :account
+    )
+on conflict (project, account) do update
+set bytes = {greatest}(0, member_bytes.bytes + cast(:bytes as bigint))
+where cast(:bytes as bigint) <= 0
+    or member_bytes.bytes + cast(:bytes as bigint) <= cast(:maximum as bigint)
+    or not exists (
+        select 1 from member where member.project = :project and member.account <> :account
+    )
+returning bytes;
+
+-- name: member_add_bytes
+insert into member_bytes (project, account, bytes)
+values (:project, :account, {greatest}(0, cast(:bytes as bigint)))
+on conflict (project, account) do update
+set bytes = {greatest}(0, member_bytes.bytes + cast(:bytes as bigint));
 
 -- name: job_admit
 update job set

@@ -78,12 +78,9 @@ update account set
     last_change = {greatest}(last_change, (select change from job where id = :job))
 where id = (select account from job where id = :job);
 
--- name: project_free_bytes
--- Subtracts the size of a job; primary keys only.
-update project set stored_bytes = {greatest}(0, stored_bytes - (
-    select cast({job_bytes} as bigint) from job where job.id = :job
-))
-where id = (select project from job where id = :job);
+-- name: job_size
+-- The size of a job, with its project and account; primary keys only.
+select project, account, cast({job_bytes} as bigint) from job where job.id = :job;
 
 -- name: job_delete
 delete from job where id = :job and ended_at is not null;
@@ -108,22 +105,69 @@ where sha256 = :sha256
         select 1 from outcome where outcome.sha256 = :sha256 and outcome.body is null
     );
 
+-- name: member_wrong_bytes
+-- scans: in maintenance
+-- sorts: in maintenance
+-- Projects in which the sum of an account is wrong; reads all jobs and groups.
+select project from (
+    select project, account, bytes from {counted_bytes} as found
+    except select project, account, bytes from member_bytes
+) as missing
+union
+select project from (
+    select project, account, bytes from member_bytes where bytes <> 0
+    except select project, account, bytes from {counted_bytes} as found
+) as excess;
+
+-- name: member_forget_bytes
+delete from member_bytes;
+
+-- name: member_count_bytes
+-- scans: in maintenance
+-- sorts: in maintenance
+-- Reads all jobs and groups.
+insert into member_bytes (project, account, bytes)
+select project, account, bytes from {counted_bytes} as found;
+
 -- name: project_wrong_bytes
 -- scans: in maintenance
--- Reads all projects, jobs and groups.
-select project.id from project inner join (
-    {bytes_by_project}
-) as found on found.id = project.id
-where project.stored_bytes <> found.bytes;
+-- Projects whose sum is not that of their accounts; reads all projects.
+select id from project where stored_bytes <> (
+    select cast(coalesce(sum(bytes), 0) as bigint) from member_bytes where member_bytes.project = project.id
+);
 
 -- name: project_repair_bytes
 -- scans: in maintenance
--- Reads all projects, jobs and groups; writes only wrong sums.
-update project set stored_bytes = found.bytes
-from (
-    {bytes_by_project}
-) as found
-where found.id = project.id and project.stored_bytes <> found.bytes;
+update project set stored_bytes = (
+    select cast(coalesce(sum(bytes), 0) as bigint) from member_bytes where member_bytes.project = project.id
+)
+where stored_bytes <> (
+    select cast(coalesce(sum(bytes), 0) as bigint) from member_bytes where member_bytes.project = project.id
+);
+
+-- name: waiting_wrong
+-- scans: in maintenance
+-- sorts: in maintenance
+-- Projects with a wrong number of waiting jobs, which only a change by hand can cause. Reads all
+-- waiting jobs, by index job_waiting.
+select project from (
+    select project, account, number from {counted_waiting} as found
+    except select project, account, number from waiting_jobs
+) as missing
+union
+select project from (
+    select project, account, number from waiting_jobs where number <> 0
+    except select project, account, number from {counted_waiting} as found
+) as excess;
+
+-- name: waiting_forget
+delete from waiting_jobs;
+
+-- name: waiting_count
+-- scans: in maintenance
+-- Reads all waiting jobs, by index job_waiting.
+insert into waiting_jobs (project, account, number)
+select project, account, number from {counted_waiting} as found;
 
 -- name: token_due
 -- scans: in maintenance

@@ -39,7 +39,7 @@ _JOB_TABLES: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
     *("job_share", "blob", "idempotency", "share", "member_share", "record", "account_use"),
     *("webhook_event", "job_vendor_fields", "job", "job_label", '"group"', "slurm_use"),
-    *("token_day", "confirmation"),
+    *("token_day", "confirmation", "waiting_jobs", "member_bytes"),
 )
 _JOB_TRIGGERS: Final = (
     "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'job'"
