@@ -114,20 +114,24 @@ class Usage:
             raise LimitExceeded(text, field="by")
         return sorted(found, key=lambda each: [getattr(each, part) for part in by])
 
-    async def daily(self, project: Project, n_days: int, device: str = "") -> list[tuple[int, Use]]:
+    async def daily(
+        self, project: Project, n_days: int, device: str = "", account: str = ""
+    ) -> list[tuple[int, Use]]:
         """Return what the jobs of one of the actor's projects have used on each of the last days.
 
         Args:
             project: The project, which the actor has just read.
             n_days: Number of days, today included.
             device: The only device; empty for all.
+            account: Id of the only account; empty for all.
 
         Returns:
             The start of each day in Unix milliseconds, oldest first, with its use.
         """
         today = self._now_ms() // DAY_MS * DAY_MS
         days = range(today - (n_days - 1) * DAY_MS, today + 1, DAY_MS)
-        found = await self._store.uses.use_by_day(project.id, days[0], today + DAY_MS, device)
+        until = today + DAY_MS
+        found = await self._store.uses.use_by_day(project.id, days[0], until, device, account)
         return [(day, found.get(day, NO_USE)) for day in days]
 
 

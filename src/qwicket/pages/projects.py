@@ -104,7 +104,9 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         n_members=len(members),
         own_bytes=(await pages.gateway.accounts.own_bytes(actor)).get(project.id, 0),
         budgets=shown,
-        burn_down=await _burn_down(pages, project, chosen[0], _MAX_TOTAL_DAYS) if chosen else None,
+        burn_down=await _burn_down(pages, actor, project, chosen[0], _MAX_TOTAL_DAYS)
+        if chosen
+        else None,
         units=_UNITS,
         unit=unit,
         rows=rows,
@@ -128,8 +130,8 @@ async def read_left(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     """
     project, _, budgets = await _project(pages, actor, request)
     for state in budgets:
-        if state.budget.id == request.path_params["budget"] and not state.budget.member:
-            burn_down = await _burn_down(pages, project, state, _FILE_DAYS)
+        if state.budget.id == request.path_params["budget"]:
+            burn_down = await _burn_down(pages, actor, project, state, _FILE_DAYS)
             about = {
                 "project": project.name,
                 "unit": state.budget.unit,
@@ -187,22 +189,25 @@ async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str
 
 
 def _has_burn_down(state: BudgetState) -> bool:
-    """Return whether use by day shows a budget: of one day or one member it does not."""
-    return state.budget.period != "day" and not state.budget.member
+    """Return whether use by day shows a budget: of one day it does not."""
+    return state.budget.period != "day"
 
 
 async def _burn_down(
-    pages: Handlers, project: Project, state: BudgetState, max_days: int
+    pages: Handlers, actor: Actor, project: Project, state: BudgetState, max_days: int
 ) -> BurnDown:
     """Return what was left of a budget each day, from what is left now and the use of each day.
 
+    Of a member's budget, only what the actor has used counts.
     Jobs that have not ended count today, when what they have reserved is taken from the budget.
     """
     budget, today = state.budget, pages.gateway.now_ms() // DAY_MS
     begins = (state.begins_at or budget.created_at) // DAY_MS
     n_past = max(1, min(today - begins + 1, max_days))
     left, days = state.left, []
-    for day, use in reversed(await pages.gateway.usage.daily(project, n_past, budget.device)):
+    account = actor.account if budget.member else ""
+    used_on = await pages.gateway.usage.daily(project, n_past, budget.device, account)
+    for day, use in reversed(used_on):
         days.append((formats.day(day), left))
         used = from_stored_amount(budget.unit, getattr(use, budget.unit))
         left = min(state.maximum, left + used)

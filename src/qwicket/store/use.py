@@ -60,13 +60,15 @@ class Uses(Operations):
 
     @scan
     def use_by_day(
-        tx: Tx, project: str, since: int, until: int, device: str = ""
+        tx: Tx, project: str, since: int, until: int, device: str = "", account: str = ""
     ) -> dict[int, Use]:
         """Return what a project's jobs have used, by the beginning of the day on which they ended.
 
-        `since` and `until` are as for `use_of`. `device` is the only device; empty for all.
+        `since` and `until` are as for `use_of`. `device` and `account` are the only ones that
+        count; empty for all.
         """
-        found = tx.all("use_by_day", project=project, since=since, until=until, device=device)
+        given = {"since": since, "until": until, "device": device, "account": account}
+        found = tx.all("use_by_day", project=project, **given)
         return {int(day): Use(*map(int, rest)) for day, *rest in found}
 
 

@@ -85,8 +85,8 @@ limit :limit;
 
 -- name: use_by_day
 -- sorts: few rows
--- What a project's jobs that ended in a time have used, by day, on one device or on all; primary
--- keys.
+-- What a project's jobs that ended in a time have used, by day, on one device or on all, of one
+-- account or of all; primary keys.
 select
     day, cast(sum(jobs) as bigint), cast(sum(shots) as bigint), cast(sum(us) as bigint),
     cast(sum(cost) as bigint)
@@ -94,6 +94,7 @@ from {all_use} as used
 where
     project = :project and day >= :since and day < :until
     and (cast(:device as text) = '' or device = :device)
+    and (cast(:account as text) = '' or account = :account)
 group by day;
 
 -- name: use_of_projects

@@ -287,6 +287,9 @@ async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
     await store._database.write(add_of_an_older_server)
     both = Use(12, 320, 750_030, 3_125_040)
     assert (await store.uses.use_by_day(ada.project, today, today + DAY))[today] == both
+    own = partial(store.uses.use_by_day, ada.project, today, today + DAY)
+    assert await own(account=ada.account) == {today: expected[today]}
+    assert await own(account="another") == {}
     assert await store.uses.jobs_of([ada.project], today) == {ada.project: 13}
     by_account = await store.uses.use_of(0, today + 9 * DAY, ("account", "day"))
     assert sorted(each[:5] for each in by_account) == [
