@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from qwicket.model.accounts import Token
 from qwicket.model.jobs import Assignment, Job, JobQuery
 from qwicket.scheduling import Dispatcher
 from qwicket.store import Store
+from support.crowded_project import MEMBERS, crowd_project, jain
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
 from support.repetitions import databases, runs
@@ -182,3 +184,51 @@ async def quickest(call: Any) -> float:
         await call()
         times.append(time.perf_counter() - began)
     return min(times)
+
+
+class Sleeper:
+    """A driver whose jobs take the time that they were estimated at; it records what each used."""
+
+    forwards = False
+    slots = 16
+    jobs_per_task = 1
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.first_starts: dict[str, int] = {}
+        self.n_starts: Counter[str] = Counter()
+        self.used_ms: Counter[str] = Counter()
+
+    async def run(self, assignments: Sequence[Assignment], desk: ForwardLog) -> list[RunResult]:
+        (assignment,) = assignments
+        job = await self._store.jobs.get(assignment.lease.job)
+        assert job is not None
+        self.first_starts.setdefault(job.account, self.n_starts.total())
+        self.n_starts[job.account] += 1
+        self.used_ms[job.account] += round(1000 * job.est_seconds)
+        await asyncio.sleep(job.est_seconds)
+        return [RunResult((Encoded(b"body", b"sha"),), job.est_seconds)]
+
+
+@pytest.mark.extended
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
+async def test_a_thousand_members_share_a_project_beside_one_who_floods_it(store: Store) -> None:
+    """For 30 s, and on a slow machine until each has had three turns."""
+    crowd = await crowd_project(store, run_s=0.1, long_s=0.5, jobs_each=20)
+    await store.leases.add_runner("runner", "server", NOW)
+    driver, began = Sleeper(store), time.monotonic()
+    dispatcher = Dispatcher(store, driver, ["simulator"], "runner", lambda: NOW)
+    dispatcher.start()
+    async with asyncio.timeout(200):
+        while (
+            time.monotonic() - began < 30
+            or len(driver.n_starts) < MEMBERS
+            or min(driver.n_starts[each] for each in crowd.members[1:]) < 3
+        ):
+            await asyncio.sleep(0.05)
+    used = Counter({each: driver.used_ms[each] for each in crowd.members})
+    await dispatcher.stop(5)
+    assert jain(used) >= 0.95
+    assert max(driver.first_starts.values()) < 2 * MEMBERS
+    assert used[crowd.flooder] >= 500, "it had a long job"
