@@ -245,7 +245,7 @@ class Feature:
             deletes what is due.
         hooks: Functions that fill named gaps of the core, each of which at most one feature fills:
             `statements` returns texts that fill braces in SQL, from those of a database. `windows`,
-            `shown_windows` and `why_in_window` return times in which only some jobs start on a
+            `shown_windows` and `why_in_windows` return times in which only some jobs start on a
             device, and `starts_in_windows` forecasts with them. `exam` says what an exam changes
             in a submission. `reserve` and `settle` count a job in budgets; `account_budgets` and
             `project_budgets` return those of an account and of some projects, `budgets_in` and

@@ -80,6 +80,7 @@ def test_a_job_waits_for_an_agent_and_is_run_when_one_comes(lab: Lab, http: http
         "position": 1,
         **unknown,
         "reason": "no agent serves the device",
+        "reasons": ["no agent serves the device"],
     }
     lab.agent()
     assert ended(http, job) == "completed"

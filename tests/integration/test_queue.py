@@ -66,6 +66,7 @@ def test_waiting_jobs_know_their_place_and_when_they_will_run(http: httpx.Client
     until(lambda: places() == [1, 2, 3, 4, 5], "places are told", timeout_s=PROMPT_S)
     found = read(http, later)["queue"]
     assert 0 < found["starts_in_s"] < 300
+    assert found["reasons"] == ["4 jobs start before it by turns: 4 of its account"]
     assert found["starts_after_s"] <= found["starts_in_s"] <= found["starts_before_s"]
     device = http.get("/v1/devices/simulator").json()
     assert device["queue"]["length"] == 5

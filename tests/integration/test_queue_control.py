@@ -64,22 +64,33 @@ def call(server: LiveServer, token: str, *words: str) -> subprocess.CompletedPro
     return run_here("job", *words, "--url", server.url, env={"QWICKET_TOKEN": token})
 
 
-def test_owner_and_administrator_read_why_a_job_waits(
-    idle: LiveServer, client: Client, admin_token: str
+def test_owner_lead_and_administrator_read_why_a_job_waits(
+    idle: LiveServer, client: Client, name: str, admin_token: str
 ) -> None:
-    job = client.submit(BELL, "clifford")
+    lead = f"lead-{name}"
+    lead_token = idle.token(lead)
+    idle.admin("project", "member", "add", name, lead)
+    idle.admin("project", "member", "role", name, lead, "lead")
+    _, job = client.submit(BELL, "clifford"), client.submit(BELL, "clifford")
 
-    def reasons() -> set[str]:
-        with idle.client(admin_token) as http:
-            seen = http.get(f"/v1/admin/jobs/{job.id}").json()
+    def reasons() -> list[str]:
+        found = []
+        for path, token in (("/v1/jobs", lead_token), ("/v1/admin/jobs", admin_token)):
+            with idle.client(token) as http:
+                found.append(http.get(f"{path}/{job.id}").json()["queue"])
         own = client.job(job.id).body.queue
-        assert own is not None
-        return {own.reason, seen["queue"]["reason"]}
+        if own is None or None in found:
+            return []
+        assert [*own.reasons] == found[0]["reasons"] == found[1]["reasons"]
+        assert own.reason == own.reasons[0]
+        return [*own.reasons]
 
-    assert reasons() == {"no worker is connected"}
-    assert "no worker is connected" in call(idle, admin_token, "show", job.id, "--all").stdout
+    turn = "1 job starts before it by turns: 1 of its account"
+    until(lambda: reasons() == ["no worker is connected", turn], "the forecast is new")
+    shown = call(idle, admin_token, "show", job.id, "--all").stdout
+    assert f"no worker is connected, {turn}" in shown
     idle.admin("device", "pause", "clifford", "--reason", "a visit")
-    until(lambda: reasons() == {"the device is paused: a visit"}, "the forecast is new")
+    until(lambda: reasons() == ["the device is paused: a visit", turn], "the forecast is new")
     idle.admin("device", "on", "clifford")
 
 

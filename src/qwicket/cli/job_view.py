@@ -36,8 +36,8 @@ def state_text(job: JobBody) -> str:
         texts.append(f"position {job.queue.position:,}")
         if starts := start_text(job.queue):
             texts.append(starts)
-        if job.queue.reason:
-            texts.append(sanitize(job.queue.reason))
+        # A server of version 1.0 gives one reason.
+        texts += map(sanitize, job.queue.reasons or filter(None, [job.queue.reason]))
     if job.progress is not None:
         texts.append(f"{100 * job.progress.done:.0f} % {sanitize(job.progress.text)}".rstrip())
     if job.error is not None:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.states import JobState
 from qwicket.registrations import hook
+from qwicket.scheduling import QueuePosition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from qwicket.gateway.admission import Admission
     from qwicket.gateway.views import DeviceView
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, Progress
     from qwicket.model.reservations import Window
-    from qwicket.scheduling import Forecast, Forecaster, QueuePosition
+    from qwicket.scheduling import Crowd, Forecast, Forecaster
     from qwicket.store import Store
 
 MAX_COUNTED: Final = 10_000
@@ -67,7 +68,7 @@ class Queue:
         self._forecaster = forecaster
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job, and what keeps it from starting, if anything does.
+        """Return the position of a waiting job, and why it waits.
 
         Return None if the job does not wait, is held, or has no forecast.
         """
@@ -75,23 +76,44 @@ class Queue:
             return None
         forecast = await self._forecaster.forecast(job.device)
         position = forecast.position_with_interval(job.id)
+        if position is None and forecast.crowd is not None:
+            position = await self._position_in_crowd(job, forecast, forecast.crowd)
         if position is None:
             return None
-        return position._replace(reason=await self._why_waiting(job, forecast))
+        obstacles = tuple([each async for each in self._obstacles(job, forecast)])
+        turn = position.turn
+        if before := forecast.before.get(job.id):
+            # A job that something keeps from starting is not the next one.
+            turn = before.text if position.ahead or not obstacles else ""
+        return position._replace(obstacles=obstacles, turn=turn)
 
-    async def _why_waiting(self, job: Job, forecast: Forecast) -> str:
-        """Return what keeps a job from starting; empty if it only waits for its turn."""
+    async def _position_in_crowd(self, job: Job, forecast: Forecast, crowd: Crowd) -> QueuePosition:
+        """Estimate the position of one of very many jobs."""
+        rank = await self._store.queues.rank(job)
+        ahead = crowd.jobs_before(job.project, job.account, rank)
+        start_in_s = forecast.start_in_s
+        if start_in_s is not None:  # that of a job after all others
+            start_in_s *= ahead / max(1, ahead, forecast.n_waiting)
+        text = f"about {ahead:,} jobs start before it by turns"
+        return QueuePosition(ahead, start_in_s, turn=text)
+
+    async def _obstacles(self, job: Job, forecast: Forecast) -> AsyncIterator[str]:
+        """Yield what keeps a job from starting besides the jobs before it."""
         if forecast.windows:
-            why_in_window = hook("why_in_window")
-            assert why_in_window is not None  # as there are windows
-            window: str = await why_in_window(self._store, forecast.windows, job, self._now_ms())
-            if window:
-                return window
-        memory = forecast.memory_bytes
-        if not forecast.stopped and memory is not None and job.est_bytes > memory:
-            needed, most = (f"{each / 2**20:,.0f} MiB" for each in (job.est_bytes, memory))
-            return f"it needs {needed} of memory, and no connected worker has more than {most}"
-        return forecast.stopped
+            why_in_windows = hook("why_in_windows")
+            assert why_in_windows is not None  # as there are windows
+            now = self._now_ms()
+            windows = await why_in_windows(self._store, forecast.windows, job, now)
+            # Of a device, others may use the slots that are not reserved.
+            if windows and not await self._store.queues.may_start(job.id, now):
+                for each in windows:
+                    yield each
+        if forecast.stopped:
+            yield forecast.stopped
+        elif forecast.memory_bytes is not None and job.est_bytes > forecast.memory_bytes:
+            needed, most = -(-job.est_bytes >> 20), forecast.memory_bytes >> 20
+            text = f"it needs {needed:,} MiB of memory, and no connected worker has more than"
+            yield f"{text} {most:,} MiB"
 
     async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
         """Return whose jobs start before a waiting job, as far as an actor may know.

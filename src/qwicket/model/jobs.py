@@ -309,8 +309,8 @@ class Runner(msgspec.Struct, frozen=True):
 
     An agent serves one `device`, as does the runner that a server has for each device at another
     cloud; a server's other runner, and a pilot on another machine, serve simulated devices. A
-    server has `express_slots` for short jobs in addition to its `slots`. A pilot for all simulated
-    devices has `memory_bytes` for each job; others have None.
+    server has `express_slots` for short jobs in addition to its `slots`. Servers, and pilots for
+    all simulated devices, have `memory_bytes` for each job; others have None.
     """
 
     id: str

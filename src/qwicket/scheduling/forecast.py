@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -40,6 +40,7 @@ _MAX_JOBS: Final = 5_000
 """Limit on the jobs with a forecast; if more wait, these are the first ones of each member."""
 _NO_STARTS: Final[Mapping[str, float]] = MappingProxyType({})
 _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
+_NOTHING_BEFORE: Final[Mapping[str, JobsBefore]] = MappingProxyType({})
 
 
 class QueuePosition(NamedTuple):
@@ -47,22 +48,107 @@ class QueuePosition(NamedTuple):
 
     The start is None while no worker or agent serves the device, or while it is off without a
     known end. The interval contains the start with a probability of 80 %; only
-    `Forecast.position_with_interval` computes it. The reason says what keeps the job from starting,
-    if anything; only the gateway sets it.
+    `Forecast.position_with_interval` computes it. Only the gateway sets what keeps the job from
+    starting, and `turn`: whose jobs start before it.
     """
 
     ahead: int
     start_in_s: float | None
     interval: Interval | None = None
-    reason: str = ""
+    obstacles: tuple[str, ...] = ()
+    turn: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What keeps the job from starting besides the jobs before it; empty if nothing does."""
+        return self.obstacles[0] if self.obstacles else ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the job waits: what keeps it from starting, then its turn."""
+        return (*self.obstacles, self.turn) if self.turn else self.obstacles
+
+
+class JobsBefore(NamedTuple):
+    """Numbers of the jobs that start before a job.
+
+    Attributes:
+        own: Those of its account in its project.
+        project: Those of other accounts in its project.
+        others: Those of other projects.
+        n_projects: Number of these other projects.
+    """
+
+    own: int
+    project: int
+    others: int
+    n_projects: int
+
+    @property
+    def text(self) -> str:
+        """Whose jobs start before the job; without names, which not every reader may know."""
+        counted = (
+            (self.own, "its account"),
+            (self.project, "other members of its project"),
+            (self.others, _other_projects(self.n_projects)),
+        )
+        found = [f"{number:,} of {whose}" for number, whose in counted if number]
+        number = self.own + self.project + self.others
+        if not number:
+            return "it is the next job of its device"
+        start = "job starts" if number == 1 else "jobs start"
+        return f"{number:,} {start} before it by turns: {', '.join(found)}"
+
+
+def _other_projects(number: int) -> str:
+    return "another project" if number == 1 else f"{number:,} other projects"
+
+
+class Crowd(NamedTuple):
+    """More jobs than have a position.
+
+    Attributes:
+        depths: Numbers of waiting jobs by project and account.
+        projects: Shares of projects.
+        members: Shares of members by project and account.
+    """
+
+    depths: Mapping[tuple[str, str], int]
+    projects: Mapping[str, int]
+    members: Mapping[tuple[str, str], int]
+
+    def jobs_before(self, project: str, account: str, rank: int) -> int:
+        """Estimate how many jobs start before one, as if all run equally long.
+
+        Args:
+            project: Id of its project.
+            account: Id of its account.
+            rank: How many jobs of the same member wait before it.
+        """
+        me, turns = (project, account), rank + 1
+        own = self.members.get(me, 1)
+        in_project = rank + sum(
+            min(number, turns * self.members.get(member, 1) // own)
+            for member, number in self.depths.items()
+            if member[0] == project and member != me
+        )
+        others: Counter[str] = Counter()
+        for (other, _), number in self.depths.items():
+            others[other] += number
+        del others[project]
+        turns, own = in_project + 1, self.projects.get(project, 1)
+        return in_project + sum(
+            min(number, turns * self.projects.get(other, 1) // own)
+            for other, number in others.items()
+        )
 
 
 class Forecast(NamedTuple):
     """Forecast of one device's queue.
 
     Attributes:
-        positions: Positions of waiting jobs, by id. If more than `_MAX_JOBS` wait, they are the
-            first ones of each member of a project, equally many.
+        positions: Positions of waiting jobs, by id. If very many wait, they are the first ones of
+            each member of a project, equally many.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no worker or agent serves the device, or while it is off without a known end.
         run_times: Expected run times, derived from recent jobs.
@@ -77,6 +163,9 @@ class Forecast(NamedTuple):
         n_running: Claimed jobs that have not ended.
         stopped: Why the device starts no job now, for users; empty if it can.
         memory_bytes: The most memory that a connected worker has for a job; None without a bound.
+        before: Whose jobs start before each job that fits into this memory, by the jobs' ids.
+        n_unfit: Number of the other jobs, which have the last positions.
+        crowd: The waiting jobs by member, if some have no position.
     """
 
     positions: dict[str, QueuePosition]
@@ -91,6 +180,9 @@ class Forecast(NamedTuple):
     n_running: int = 0
     stopped: str = ""
     memory_bytes: int | None = None
+    before: Mapping[str, JobsBefore] = _NOTHING_BEFORE
+    n_unfit: int = 0
+    crowd: Crowd | None = None
 
     @property
     def n_waiting(self) -> int:
@@ -117,7 +209,7 @@ class Forecast(NamedTuple):
         """The interval of the start of a job submitted now; None if it is unknown."""
         if self.start_in_s is None or self.intervals is None:
             return None
-        return self.intervals.of_next(len(self.positions), self.start_in_s)
+        return self.intervals.of_next(len(self.positions) - self.n_unfit, self.start_in_s)
 
 
 class _Capacity(NamedTuple):
@@ -144,11 +236,15 @@ class Forecaster:
     Args:
         store: The queue.
         now_ms: Clock; returns Unix milliseconds.
+        max_jobs: Limit on the jobs with a position of their own.
     """
 
-    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, now_ms: Callable[[], int], *, max_jobs: int = _MAX_JOBS
+    ) -> None:
         self._store = store
         self._now_ms = now_ms
+        self._max_jobs = max_jobs
         self._forecasts: dict[str, tuple[float, asyncio.Task[Forecast]]] = {}
         store.changes.on_resync(self._forecasts.clear)
 
@@ -196,7 +292,7 @@ class Forecaster:
 
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
-        state = await self._store.queues.state(device, now, limit=_MAX_JOBS)
+        state = await self._store.queues.state(device, now, limit=self._max_jobs)
         capacity = await self._capacity(device)
         slots = capacity.slots
         status = await self._store.devices.status(device, now)
@@ -204,9 +300,7 @@ class Forecaster:
         if not status.is_on:
             off_s = (status.until_at - now) / 1000 if status.until_at else 0.0
             slots = slots if status.until_at else 0
-        forecast = await asyncio.to_thread(
-            simulate_queue, state, slots, now, capacity.express_slots, off_s
-        )
+        forecast = await asyncio.to_thread(_simulate, state, slots, now, capacity, off_s)
         projects = {job.id: job.project for job in state.waiting}
         return forecast._replace(
             projects=projects,
@@ -215,6 +309,7 @@ class Forecaster:
             n_running=len(state.running),
             stopped=_why_stopped(status, capacity),
             memory_bytes=capacity.memory_bytes,
+            crowd=_crowd(state) if state.n_more else None,
         )
 
     async def _capacity(self, name: str) -> _Capacity:
@@ -237,6 +332,14 @@ class Forecaster:
         )
 
 
+def _crowd(state: QueueState) -> Crowd:
+    return Crowd(
+        state.depths,
+        {each.project: each.shares for each in state.shares},
+        {(each.project, each.account): each.shares for each in state.members},
+    )
+
+
 def _why_stopped(status: DeviceStatus, capacity: _Capacity) -> str:
     """Return why a device starts no job now; empty if it can."""
     if status.is_on:
@@ -245,6 +348,39 @@ def _why_stopped(status: DeviceStatus, capacity: _Capacity) -> str:
     if status.until_at is not None:
         until = f" until {datetime.fromtimestamp(status.until_at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     return f"the device is {status.state}{until}" + (f": {status.reason}" if status.reason else "")
+
+
+def _simulate(
+    state: QueueState, slots: int, now_ms: int, capacity: _Capacity, off_s: float
+) -> Forecast:
+    """Simulate the queue of the jobs that fit into the memory of a worker; add the others."""
+    memory = capacity.memory_bytes
+    fitting = [job for job in state.waiting if memory is None or job.est_bytes <= memory]
+    forecast = simulate_queue(
+        state._replace(waiting=fitting), slots, now_ms, capacity.express_slots, off_s
+    )
+    positions, before = forecast.positions, _jobs_before(forecast.positions, fitting)
+    unfit = [job.id for job in state.waiting if memory is not None and job.est_bytes > memory]
+    last = {job: QueuePosition(k, None) for k, job in enumerate(unfit, len(positions))}
+    return forecast._replace(positions=positions | last, before=before, n_unfit=len(unfit))
+
+
+def _jobs_before(
+    positions: Mapping[str, QueuePosition], waiting: Sequence[WaitingJob]
+) -> dict[str, JobsBefore]:
+    """Count whose jobs are before each, in the order of the positions."""
+    jobs = {job.id: job for job in waiting}
+    of_members: Counter[tuple[str, str]] = Counter()
+    of_projects: Counter[str] = Counter()
+    found = {}
+    for number, name in enumerate(positions):
+        job = jobs[name]
+        own, project = of_members[job.project, job.account], of_projects[job.project]
+        n_projects = len(of_projects) - (job.project in of_projects)
+        found[name] = JobsBefore(own, project - own, number - project, n_projects)
+        of_members[job.project, job.account] += 1
+        of_projects[job.project] += 1
+    return found
 
 
 def simulate_queue(
@@ -418,7 +554,7 @@ def _of_project_in_turn(
 ) -> Iterator[WaitingJob]:
     """Yield the jobs of a project: those with a positive priority first, then members in turn."""
     urgent = [job for job in jobs if job.priority > 0]
-    urgent.sort(key=lambda job: (-job.priority, job.queued_at))
+    urgent.sort(key=lambda job: (-job.priority, job.seq))
     yield from urgent
     used: defaultdict[str, float] = defaultdict(float)
     for job in urgent:

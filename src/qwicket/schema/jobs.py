@@ -104,6 +104,7 @@ class QueueBody(ResponsePart, frozen=True):
             `starts_in_s` is, and while a reservation or maintenance window delays jobs.
         reason: What keeps the job from starting besides the jobs before it: a reservation or
             maintenance window, a device that is off or paused, or missing workers.
+        reasons: Why the job waits: all that `reason` may be, then whose jobs start before it.
     """
 
     position: int
@@ -111,6 +112,7 @@ class QueueBody(ResponsePart, frozen=True):
     starts_after_s: float | None = None
     starts_before_s: float | None = None
     reason: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 class ProgressBody(ResponsePart, frozen=True):
@@ -167,9 +169,9 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         results_at: End of the exam, a kind of reservation, until which the job is shown as running
             and its results are withheld; null for other jobs.
         error: Reason of its failure; null if it has not failed.
-        queue: Position in the queue while it waits and is not held; null in lists, streams and
-            responses of administrators, often in the second after the submission, and beyond the
-            first 5,000 waiting jobs.
+        queue: Position in the queue while it waits and is not held; null in lists and streams, and
+            often in the second after the submission. Beyond the first 5,000 waiting jobs it is
+            estimated.
         progress: Progress that a lab's agent has reported for a running job; null without a report.
         runner: Name of the server, worker or agent that ran it last; null before its first start.
         slurm: Job of Slurm in which its client says it ran; null if the client said nothing.

@@ -213,14 +213,9 @@ class App:
             beat=0,
             slots=driver.slots,
             express_slots=self._express_slots,
+            memory_bytes=limits.memory_bytes,
         )
-        await store.leases.add_runner(
-            runner.id,
-            runner.kind,
-            now_ms(),
-            slots=runner.slots,
-            express_slots=runner.express_slots,
-        )
+        await store.leases.register(runner, now_ms())
         self._heartbeat = Heartbeat(store.leases, runner, now_ms, lease_s=settings.lease_s)
         capacity = Capacity(limits.memory_bytes or INT64_MAX)
         self._dispatcher = Dispatcher(

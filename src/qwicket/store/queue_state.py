@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.jobs import ALL_PROJECTS
@@ -13,12 +14,13 @@ from qwicket.store.rows import project_columns
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from qwicket.model.jobs import Projects
+    from qwicket.model.jobs import Job, Projects
     from qwicket.model.reservations import Reservation
     from qwicket.store.database import Row, Tx
 
 RECENT: Final = 100
 """Last completed jobs of a device that a forecast considers."""
+_NO_DEPTHS: Final[Mapping[tuple[str, str], int]] = MappingProxyType({})
 _AHEAD_MS: Final = 7 * 24 * 3600 * 1000
 """Time ahead for which a forecast considers reservations and maintenance windows."""
 
@@ -39,6 +41,8 @@ class WaitingJob(NamedTuple):
     priority: int = 0
     queued_at: int = 0
     barred_until: int | None = None
+    est_bytes: int = 0
+    seq: int = 0
 
 
 class RunningJob(NamedTuple):
@@ -127,7 +131,8 @@ class QueueState(NamedTuple):
     `idle_shares` those of other projects with jobs in `recent`. `epoch` is the origin of fair
     share's decay, in Unix ms. `windows` are the reservations and maintenance windows of the next 7
     days, by their start. `n_more` is the number of waiting jobs that are not in `waiting`.
-    `members` are the shares of members with waiting jobs.
+    `members` are the shares of members with waiting jobs. `depths` are the numbers of waiting jobs
+    by project and account, if not all are in `waiting`.
     """
 
     waiting: list[WaitingJob]
@@ -139,6 +144,7 @@ class QueueState(NamedTuple):
     windows: Sequence[Reservation] = ()
     n_more: int = 0
     members: Sequence[MemberShare] = ()
+    depths: Mapping[tuple[str, str], int] = _NO_DEPTHS
 
 
 class Queues(Operations):
@@ -153,10 +159,12 @@ class Queues(Operations):
         shares = [ProjectShare(*row) for row in tx.all("share_list", device=device)]
         members = [MemberShare(*row) for row in tx.all("member_share_list", device=device)]
         waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
-        n_waiting = len(waiting)
+        n_waiting, depths = len(waiting), {}
         if n_waiting == limit:  # it may have been cut, and then lacks whole projects
             waiting = _first_of_each_member(tx, device, now, members, limit)
-            n_waiting = int((tx.one("job_depth", device=device) or (0,))[0])
+            counted = tx.all("job_count_by_member", device=device)
+            depths = {(project, account): int(number) for project, account, number in counted}
+            n_waiting = sum(depths.values())
         return QueueState(
             [WaitingJob(*row) for row in waiting],
             [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
@@ -167,7 +175,20 @@ class Queues(Operations):
             _windows(tx, device, now),
             n_waiting - len(waiting),
             members,
+            depths,
         )
+
+    @scan
+    def rank(tx: Tx, job: Job) -> int:
+        """Return how many jobs of its account, for its project and device, wait before a job."""
+        of = {"device": job.device, "project": job.project, "account": job.account}
+        row = tx.one("job_rank", **of, priority=job.priority, seq=job.seq)
+        return int(row[0]) if row else 0
+
+    @read
+    def may_start(tx: Tx, job: str, now: int) -> bool:
+        """Return whether no reservation or maintenance window keeps a job from starting."""
+        return tx.one("job_may_start", id=job, now=now) is not None
 
     @scan
     def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:

@@ -118,7 +118,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         "job.id, job.project, job.est_seconds, job.account, case when job.express is not null"
         " and account.express_from <= :now then account.express_turn end,"
         " job.priority, job.queued_at, case when job.express is not null"
-        " and account.express_from > :now then account.express_from end"
+        " and account.express_from > :now then account.express_from end, job.est_bytes, job.seq"
     )
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", ClientDocument)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
     ("memories", "reason"),
     [
         ([], "no worker is connected"),
-        ([1 << 20], "it needs 64 MiB of memory, and no connected worker has more than 1 MiB"),
+        ([1 << 20], "it needs 65 MiB of memory, and no connected worker has more than 1 MiB"),
         ([1 << 20, 1 << 30], ""),
         ([1 << 20, None], ""),  # a server runs what its limit admits
     ],

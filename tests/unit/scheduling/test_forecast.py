@@ -10,11 +10,18 @@ import pytest
 from qwicket.model.devices import Device, DeviceSpec, DeviceStatus
 from qwicket.model.fair_share import HALF_LIFE_S
 from qwicket.model.jobs import Runner
-from qwicket.scheduling import Forecaster, QueuePosition, forecast
+from qwicket.scheduling import Crowd, Forecaster, QueuePosition, forecast
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.run_times import RunTimes
 from qwicket.scheduling.start_intervals import Interval
-from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
+from qwicket.store import (
+    EndedJob,
+    MemberShare,
+    ProjectShare,
+    QueueState,
+    RunningJob,
+    WaitingJob,
+)
 from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 ADA, BOB = ProjectShare("ada", 0.0, 1), ProjectShare("bob", 0.0, 1)
@@ -308,3 +315,26 @@ def test_a_barred_account_has_the_express_slot_again_after_its_pause() -> None:
     assert place.interval.latest_s >= 100.0, "it may be barred again"
     positions = simulate_queue(line(barred, LONG), 2, NOW).positions
     assert [place.start_in_s for place in positions.values()] == [100.0, 101.0]
+
+
+def test_the_position_of_one_of_very_many_is_about_what_the_simulation_gives() -> None:
+    """With equal run times: two projects of other shares, and two members of other shares."""
+    of_members = {("ada", "ada"): (40, 1), ("ada", "amy"): (10, 2), ("bob", "bob"): (90, 1)}
+    waiting = [
+        WaitingJob(f"{account}{n}", project, 1.0, account)
+        for (project, account), (number, _) in of_members.items()
+        for n in range(number)
+    ]
+    shares = [ProjectShare("ada", 0.0, 3), ProjectShare("bob", 0.0, 1)]
+    members = [MemberShare(*member, 0.0, each) for member, (_, each) in of_members.items()]
+    state = QueueState(waiting, [], shares, [], NOW, members=members)
+    positions = simulate_queue(state, 1, NOW).positions
+    crowd = Crowd(
+        {member: number for member, (number, _) in of_members.items()},
+        {each.project: each.shares for each in shares},
+        {member: each for member, (_, each) in of_members.items()},
+    )
+    for job in waiting:
+        rank = int(job.id.removeprefix(job.account))
+        estimated = crowd.jobs_before(job.project, job.account, rank)
+        assert abs(estimated - positions[job.id].ahead) <= 6

@@ -126,6 +126,7 @@ def job(
             starts_after_s=_rounded(earliest_s),
             starts_before_s=_rounded(latest_s),
             reason=position.reason,
+            reasons=position.reasons,
         )
     return schema.jobs.JobBody(
         id=job.id,

@@ -31,7 +31,7 @@ FEATURE: Final = Feature(
         "statements": "qwicket.features.reservations.claims:may_start",
         "windows": "qwicket.features.reservations.store:windows",
         "shown_windows": "qwicket.features.reservations.service:visible",
-        "why_in_window": "qwicket.features.reservations.service:waiting_reason",
+        "why_in_windows": "qwicket.features.reservations.service:waiting_reasons",
         "starts_in_windows": "qwicket.features.reservations.reserved_queue:simulate",
         "exam": "qwicket.features.reservations.service:check_exam",
     },

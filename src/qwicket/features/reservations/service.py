@@ -220,15 +220,14 @@ async def visible(store: Store, reservations: Iterable[Reservation], account: st
     return [Window(each, tuple(await names(each.id, account))) for each in reservations]
 
 
-async def waiting_reason(
+async def waiting_reasons(
     store: Store, reservations: Iterable[Reservation], job: Job, now: int
-) -> str:
-    """Return how a window restricts a waiting job now, for the first that does; else empty."""
+) -> list[str]:
+    """Return how windows restrict a waiting job now."""
     others = [each for each in reservations if not each.permits(job.project)]
-    for window in await visible(store, others, job.account):
-        if reason := window.waiting_reason(job.est_seconds, now):
-            return reason
-    return ""
+    windows = await visible(store, others, job.account)
+    reasons = [each.waiting_reason(job.est_seconds, now) for each in windows]
+    return [each for each in reasons if each]
 
 
 async def check_exam(

@@ -197,6 +197,23 @@ where job.device = :device and job.project = :project and job.account = :account
 order by job.priority desc, job.seq
 limit :limit;
 
+-- name: job_count_by_member
+-- Numbers of a device's waiting jobs by project and account; index job_to_claim_of_member.
+select project, account, count(*) from job
+where device = :device and state = 'queued' and held_by is null
+group by project, account;
+
+-- name: job_rank
+-- How many jobs of the same member wait before a job; index job_to_claim_of_member.
+select count(*) from job
+where device = :device and project = :project and account = :account
+    and state = 'queued' and held_by is null
+    and priority >= :priority and (priority > :priority or seq < :seq);
+
+-- name: job_may_start
+-- A row if no reservation or maintenance window keeps a job from starting, as claims ask.
+select 1 from job where id = :id and {may_start:job};
+
 -- name: job_running_list
 -- Running jobs of a device; index job_begun.
 select id, est_seconds, started_at, project, priority, queued_at from job
