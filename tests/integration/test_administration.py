@@ -404,7 +404,7 @@ def test_a_project_has_shares_and_members(server: LiveServer, run: Run, name: st
     done(run("user", "add", name))
     for _ in range(2):  # a repetition changes nothing
         done(run("project", "member", "add", project, name))
-    assert done(run("project", "member", "list", project)) == f"{name}  1 share  member"
+    assert done(run("project", "member", "list", project)) == f"{name}  1 share  member  0.0 MB"
     token = done(run("token", "create", "--user", name, "--project", project))
     assert status(server, token) == 200
     done(run("project", "member", "remove", project, name))

@@ -826,6 +826,7 @@ def test_a_project_shows_members_budgets_and_use(server: LiveServer, ada: Person
         for name in (ada.name, ben.name):
             server.admin("project", "member", "add", team, name)
     server.admin("budget", "set", team, "--jobs", "10", "--per", "month")
+    server.admin("budget", "set", team, "--jobs", "50", "--per", "month", "--member", "each")
     page = ada.browser.submit("/ui", "/ui/tokens", project=team)
     with qwicket.connect(server.url, TOKEN.findall(page.text)[0]) as client:
         for _ in range(2):
@@ -853,13 +854,12 @@ def test_a_project_shows_members_budgets_and_use(server: LiveServer, ada: Person
     assert found["days"][0]["day"][-2:] == "01"
     assert ada.browser.get(f"{left}.csv").text.splitlines()[-1].endswith(",8")
     assert ada.browser.get(f"{at}/budgets/none/left.csv").status_code == 404
-    server.admin("budget", "set", team, "--jobs", "5", "--per", "month", "--member", "each")
     text = ada.browser.get(at).text
     (budget,) = re.findall(r'budget=([^"]*)#left', text)  # the one that is not plotted
     text = ada.browser.get(f"{at}?budget={budget}").text
-    assert "Of 5 jobs this month on all devices, for you" in re.sub(r"\s+", " ", text)
+    assert "Of 50 jobs a month on all devices, for you" in re.sub(r"\s+", " ", text)
     found = ada.browser.get(f"{at}/budgets/{budget}/left.json").json()
-    assert [each["left"] for each in found["days"]] == [5] * (len(found["days"]) - 1) + [3]
+    assert [each["left"] for each in found["days"]] == [50] * (len(found["days"]) - 1) + [48]
     with Person(server, "bob") as bob:
         for path in (at, f"{at}/use.json", f"{left}.json"):
             assert bob.browser.get(path).status_code == 404
