@@ -180,6 +180,8 @@ class PassThrough:
         self, actor: Actor, rule: Submits, route: Route, request: Request[Any]
     ) -> Response:
         self._check_device(rule.device, request)
+        if rule.check_query is not None:
+            rule.check_query(request.query_params)
         body = await _body(route, request)
         read = partial(_read, rule, body, self._gateway.limits)
         fields, found = await self._in_thread(read) if len(body) > _INLINE_BYTES else read()
@@ -362,7 +364,7 @@ class PassThrough:
             raise self._no_device(parameter, request)
 
     def _no_device(self, parameter: str, request: Request[Any]) -> NotFound:
-        name = request.path_params[parameter][:100]
+        name = request.path_params.get(parameter, self._remote_name)[:100]
         return NotFound(f"There is no device {name!r} at this address.")
 
     async def _list_devices(

@@ -54,6 +54,7 @@ class Submits:
         device: Parameter of the path with the name of the device, if it has one.
         tokens: Fields of the body with the client's token, which is not sent. The first field is
             sent with the key of this server's account.
+        check_query: Refuses parameters of the query, which is not sent; None if none matters.
     """
 
     read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
@@ -62,6 +63,7 @@ class Submits:
     id: str = "id"
     device: str = ""
     tokens: tuple[str, ...] = ()
+    check_query: Callable[[QueryParams], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,10 +181,10 @@ class ReadsJobs:
 
 @dataclass(frozen=True)
 class OfDevice:
-    """The path names the device.
+    """The request is about the device, which the path names.
 
     Attributes:
-        device: Parameter of the path with its name.
+        device: Parameter of the path with its name; empty if it is about its whole server.
         is_open: Whether no token is needed, because clients send none.
     """
 
