@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from support import remotes, xanadu
+from support import iqm, remotes, xanadu
 from support.crooked_proxy import CrookedProxy
 from support.own_addresses import own_url
 from support.remotes import write_device
@@ -163,6 +163,21 @@ APIS = {
         submitted=200,
         absent=406,
     ),
+    "iqm": Api(
+        device="simulator",
+        root="",
+        prefix="/api/v1",
+        client=header_client("Authorization", "Bearer "),
+        body=lambda name: {
+            "circuits": [{"name": name, "instructions": iqm.BELL}],
+            "shots": 5,
+        },
+        fields_of=lambda found: found,
+        id="id",
+        name=None,
+        submit="jobs/simulator/circuit",
+        submitted=200,
+    ),
 }
 
 
@@ -182,7 +197,7 @@ def ids_by_name(
 ) -> dict[str, list[str]]:
     """Return the ids, in its API, of the jobs at the machine by their names."""
     found: dict[str, list[str]] = {}
-    if kind == "qlued":  # its jobs have no name, but an experiment may have further fields
+    if kind in ("qlued", "iqm"):  # jobs have no name there, but an experiment or circuit has
         for id, program in programs(behind):
             if name := re.search(rb'"name": *"(job-\d+-\d+|last)"', program):
                 found.setdefault(name[1].decode(), []).append(id)

@@ -124,6 +124,10 @@ PASS_THROUGH = {
             "program": {"format": "qasm3", "data": BELL},
         },
     ),
+    "iqm": PassedThrough(
+        *("garnet", "/api/v1/jobs/garnet/circuit", "Authorization", "Bearer "),
+        body={"circuits": [{"name": "c", "instructions": []}]},
+    ),
     "xanadu": PassedThrough(
         *("simulon_gaussian", "/jobs", "Authorization", "Bearer "),
         body={"target": "simulon_gaussian", "circuit": PHOTONS, "language": "blackbird:1.0"},

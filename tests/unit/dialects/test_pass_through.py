@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from qwicket.dialects.bodies import refuse_lookalikes, unique_fields
 from qwicket.dialects.pass_through import _number
 from qwicket.dialects.validation import quoted
-from qwicket.model.errors import InvalidRequest
+from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.vendors.ionq.dialect.routes import outline
+from qwicket.vendors.iqm.dialect.wire import outline as outline_iqm
 from qwicket.vendors.qlued.dialect.wire import outline_v2, outline_v3
 from support.for_each import for_each
 
@@ -102,6 +103,29 @@ def test_circuits_are_counted() -> None:
         ("{}", 1),
     ):
         assert outline(unique_fields(body.encode()), Limits()).shots == 100 * expected
+
+
+def test_shots_of_all_circuits_of_an_iqm_job_are_counted() -> None:
+    for body, expected in (
+        ('{"shots": 7, "circuits": [{"name": "a", "instructions": []}, "QIR"]}', 14),
+        ('{"circuits": [{}, {}]}', 2),
+        ('{"shots": 7, "circuits": []}', 7),
+        ('{"shots": 7}', 7),
+    ):
+        assert outline_iqm(unique_fields(body.encode()), Limits()).shots == expected
+
+
+@for_each(
+    "body",
+    [
+        *(f'{{"shots": {shots}}}' for shots in ('"7"', "7.5", "null", "true")),
+        *(f'{{"circuits": {each}}}' for each in ("[[]]", "[1]", "{}", "null", '"a"')),
+        '{"circuits": [' + "{}," * 400_000 + "{}]}",
+    ],
+)
+def test_shots_of_an_iqm_job_that_cannot_be_counted_are_refused(body: str) -> None:
+    with pytest.raises((InvalidRequest, LimitExceeded), match=r"shots|circuits"):
+        outline_iqm(unique_fields(body.encode()), Limits())
 
 
 EXPERIMENT = '{"instructions": [], "num_wires": 1, "shots": %s}'

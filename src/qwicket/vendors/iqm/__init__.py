@@ -24,6 +24,7 @@ VENDOR: Final = Vendor(
             driver="qwicket.vendors.iqm.remote:IQMCloud",
             language="iqm.circuits",
             formats=("iqm.circuits",),
+            credentials="qwicket.vendors.iqm.remote:pass_through_key",
             clouds="IQM Server's API, as on IQM Resonance; the URL has no path",
             lacks=("queue", "price"),
         ),

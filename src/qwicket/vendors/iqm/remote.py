@@ -26,6 +26,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one, submission_error
+from qwicket.drivers.remote.pass_through import Key
 from qwicket.vendors.iqm.names import qubit_number
 from qwicket.vendors.iqm.remote_errors import IQMError
 from qwicket.vendors.iqm.remote_server import IQMServer
@@ -212,3 +213,8 @@ def _messages(job: Mapping[str, Any]) -> Iterator[str]:
     for each in job.get("errors") or ():
         if isinstance(each, dict) and each.get("message"):
             yield str(each["message"])
+
+
+def pass_through_key(_remote: Remote, key: str) -> Key:
+    """Return what requests that are passed on are signed with."""
+    return Key(key, "Bearer ")

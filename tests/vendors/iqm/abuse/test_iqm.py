@@ -51,7 +51,7 @@ def refused(answer: httpx.Response) -> str:
 
 
 def path_of(route: Route, **names: str) -> str:
-    known = {"alias": COMPUTER, "calibration": "default", "id": NAMES["a foreign id"]}
+    known = {"alias": COMPUTER, "calibration": "default", "id": NAMES["a foreign id"], "rest": "x"}
     return DIALECT + route.path.format(**known | names)
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.validation import quoted
 from qwicket.gateway.program_checks import NotConnected
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.states import JobState
@@ -91,11 +92,15 @@ class Handlers:
             view, await self._gateway.devices.calibration_by_id(name, DIALECT, id_text)
         )
 
+    async def refuse(self, actor: Actor, request: Request[None]) -> Response:
+        """Refuse a document that only a machine's own server may have."""
+        raise NotFound(f"There is no artifact {quoted(request.path_params['rest'])} here.")
+
     # --- jobs -------------------------------------------------------------------------------------
 
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
         """Submit circuits to a quantum computer."""
-        wire.check_timeslot(request.query_params.get("use_timeslot"))
+        wire.check_query(request.query_params)
         view = await self._device(request)
         submission = replace(request.payload, device=view.device.name)
         fields = wire.vendor_fields(submission.vendor_fields)

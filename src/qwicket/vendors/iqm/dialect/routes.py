@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.pass_through_rules import ListsDevices, OfDevice, OfJob, Submits
 from qwicket.dialects.routing import Body, Dialect, Route
 from qwicket.model.accounts import Scope
 from qwicket.vendors.iqm.dialect import description as of
@@ -18,23 +19,41 @@ _READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _COMPUTER: Final = "/v1/quantum-computers/{alias}"
 _CALIBRATION: Final = "/v1/calibration-sets/{alias}/{calibration}"
 _SUBMISSION: Final = Body(wire.submission, wire.SubmitBody)
+_OF_COMPUTER: Final = OfDevice("alias")
+_OF_JOB: Final = OfJob()
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/v1/about", Handlers.read_about, _DEVICES, responses=(of.About,)),
+    Route(
+        "GET",
+        "/v1/about",
+        Handlers.read_about,
+        _DEVICES,
+        responses=(of.About,),
+        pass_through=OfDevice(""),
+    ),
     Route(
         "GET",
         "/v1/quantum-computers",
         Handlers.list_computers,
         _DEVICES,
         responses=(of.ComputerList,),
+        pass_through=ListsDevices(("alias",), "quantum_computers"),
     ),
-    Route("GET", f"{_COMPUTER}/health", Handlers.read_health, _DEVICES, responses=(of.Health,)),
+    Route(
+        "GET",
+        f"{_COMPUTER}/health",
+        Handlers.read_health,
+        _DEVICES,
+        responses=(of.Health,),
+        pass_through=_OF_COMPUTER,
+    ),
     Route(
         "GET",
         f"{_COMPUTER}/artifacts/about",
         Handlers.read_about_computer,
         _DEVICES,
         responses=(of.About,),
+        pass_through=_OF_COMPUTER,
     ),
     Route(
         "GET",
@@ -42,6 +61,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.read_static_architecture,
         _DEVICES,
         responses=(list[of.StaticArchitecture],),
+        pass_through=_OF_COMPUTER,
+    ),
+    Route(
+        "GET",
+        f"{_COMPUTER}/artifacts/{{rest}}",
+        Handlers.refuse,
+        _DEVICES,
+        is_listed=False,
+        pass_through=_OF_COMPUTER,
     ),
     Route(
         "GET",
@@ -49,6 +77,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.read_calibration_set,
         _DEVICES,
         responses=(of.ObservationSet,),
+        pass_through=_OF_COMPUTER,
     ),
     Route(
         "GET",
@@ -56,6 +85,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.read_dynamic_architecture,
         _DEVICES,
         responses=(of.DynamicArchitecture,),
+        pass_through=_OF_COMPUTER,
     ),
     Route(
         "GET",
@@ -63,6 +93,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.read_metrics,
         _DEVICES,
         responses=(of.ObservationSet,),
+        pass_through=_OF_COMPUTER,
     ),
     Route(
         "POST",
@@ -72,17 +103,49 @@ ROUTES: Final[tuple[Route, ...]] = (
         _SUBMISSION,
         parameters=("use_timeslot",),
         responses=(of.Job,),
+        pass_through=Submits(
+            wire.outline, ("circuits", "shots"), device="alias", check_query=wire.check_query
+        ),
     ),
-    Route("GET", "/v1/jobs/{id}", Handlers.read_job, _READ, responses=(of.Job,)),
-    Route("DELETE", "/v1/jobs/{id}", Handlers.delete_job, _WRITE, status=204),
-    Route("GET", "/v1/jobs/{id}/payload", Handlers.read_payload, _READ, responses=(dict,)),
-    Route("POST", "/v1/jobs/{id}/cancel", Handlers.cancel_job, _WRITE, status=204),
+    Route(
+        "GET",
+        "/v1/jobs/{id}",
+        Handlers.read_job,
+        _READ,
+        responses=(of.Job,),
+        pass_through=_OF_JOB,
+    ),
+    Route(
+        "DELETE",
+        "/v1/jobs/{id}",
+        Handlers.delete_job,
+        _WRITE,
+        status=204,
+        pass_through=_OF_JOB,
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/payload",
+        Handlers.read_payload,
+        _READ,
+        responses=(dict,),
+        pass_through=_OF_JOB,
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/cancel",
+        Handlers.cancel_job,
+        _WRITE,
+        status=204,
+        pass_through=OfJob(cancels=True),
+    ),
     Route(
         "GET",
         "/v1/jobs/{id}/artifacts/measurements",
         Handlers.read_measurements,
         _READ,
         responses=(list[dict[str, list[list[int]]]],),
+        pass_through=_OF_JOB,
     ),
     Route(
         "GET",
@@ -90,6 +153,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.read_counts,
         _READ,
         responses=(list[of.Counts],),
+        pass_through=_OF_JOB,
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/artifacts/{rest}",
+        Handlers.refuse,
+        _READ,
+        is_listed=False,
+        pass_through=_OF_JOB,
     ),
 )
 

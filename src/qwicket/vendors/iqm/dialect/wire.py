@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY
-from qwicket.dialects.bodies import check_objects, decode, invalid
+from qwicket.dialects.bodies import check_objects, decode, decode_field, invalid
+from qwicket.dialects.pass_through_rules import Submitted
 from qwicket.dialects.times import format_time
 from qwicket.gateway.program_checks import NotConnected
 from qwicket.model.errors import (
@@ -24,6 +25,10 @@ from qwicket.vendors.iqm.limits import IQMLimits
 from qwicket.vendors.iqm.names import DIALECT, SOURCE, no_calibration_id, qubit_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sized
+
+    from starlette.datastructures import QueryParams
+
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
 
@@ -67,6 +72,12 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
     messages: tuple[str, ...] = ()
 
 
+class _Circuit(msgspec.Struct, frozen=True):
+    """A circuit of which nothing is read."""
+
+
+_circuits: Final = msgspec.json.Decoder(list[_Circuit | str])
+_shots: Final = msgspec.json.Decoder(int)
 _submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
 _vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 
@@ -81,9 +92,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
         InvalidRequest: A field is malformed, or asks for something that is not supported.
         LimitExceeded: There are too many instructions.
     """
-    # Each instruction is an object with one in it, each circuit has one for metadata.
-    maximum = 2 * (limits.of(IQMLimits).iqm_instructions + limits.programs.circuits)
-    check_objects(text, maximum, "limits iqm_instructions, circuits", "circuits")
+    _check_objects(text, limits)
     body = decode(text, _submit_decoder)
     if body.heralding_mode != "none":
         raise invalid("heralding_mode must be none", body.heralding_mode, "heralding_mode")
@@ -102,12 +111,28 @@ def submission(text: bytes, limits: Limits) -> Submission:
     )
 
 
-def check_timeslot(text: str | None) -> None:
+def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
+    """Read what is checked before a submission is passed on to the machine's own server.
+
+    Raises:
+        InvalidRequest: `shots` is not an integer, or `circuits` no list of circuits.
+        LimitExceeded: There are too many instructions.
+    """
+    _check_objects(fields.get("circuits", b""), limits)
+    circuits: Sized = ()
+    if "circuits" in fields:
+        circuits = decode_field(fields["circuits"], _circuits, "circuits")
+    shots = decode_field(fields["shots"], _shots, "shots") if "shots" in fields else 1
+    return Submitted({}, shots * max(1, len(circuits)))
+
+
+def check_query(query: QueryParams) -> None:
     """Refuse a submission to a time slot.
 
     Raises:
         InvalidRequest: `use_timeslot` is not false.
     """
+    text = query.get("use_timeslot")
     if text not in (None, "false"):
         raise invalid(
             "use_timeslot must be false, because a job of a project with a reservation starts in it"
@@ -115,6 +140,12 @@ def check_timeslot(text: str | None) -> None:
             text,
             "use_timeslot",
         )
+
+
+def _check_objects(text: bytes | msgspec.Raw, limits: Limits) -> None:
+    # Each instruction is an object with one in it, each circuit has one for metadata.
+    maximum = 2 * (limits.of(IQMLimits).iqm_instructions + limits.programs.circuits)
+    check_objects(bytes(text), maximum, "limits iqm_instructions, circuits", "circuits")
 
 
 def vendor_fields(document: bytes) -> VendorFields:
