@@ -18,8 +18,10 @@ import pytest
 from qwicket import testing
 from qwicket.testing import Cloud, TestBedError
 from qwicket.testing.worlds import names
+from support import iqm
 from support.braket import Signature
 from support.processes import parsers_of, workers_of
+from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
@@ -79,6 +81,9 @@ def test_a_virtual_device_is_in_every_dialect_of_qubits(cloud: Cloud, http: http
     assert shown["fidelity"]["1q"]["mean"] == pytest.approx(0.999)
     qrns = [each["qrn"] for each in http.get("/qbraid/api/v1/devices").json()["data"]]
     assert any(each.endswith(":ring6") for each in qrns)
+    static = "/api/v1/quantum-computers/ring6/artifacts/static-quantum-architectures"
+    (architecture,) = http.get(static).json()
+    assert ["QB1", "QB6"] in architecture["connectivity"]
     session = http.post("/ibm/api/users/loginWithToken", json={"apiToken": cloud.token}).json()
     signed_in = {"X-Access-Token": session["id"]}
     base = "/ibm/api/Network/qwicket/Groups/open/Projects/tester"
@@ -306,6 +311,20 @@ def test_a_busy_monday_has_its_time_and_queues(cloud: Cloud, http: httpx.Client)
         jobs = list(client.jobs(limit=500))
     assert len(jobs) == 126
     assert sum(job.status == "failed" for job in jobs) == 6
+
+
+def test_machines_of_a_computing_centre_are_seen_by_clients_of_iqm(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.load("computing-centre")
+    computers = "/api/v1/quantum-computers"
+    assert http.get(f"{computers}/garnet/health").json()["healthy"] is True
+    warm = http.get(f"{computers}/crystal54/health").json()
+    assert warm == {"healthy": False, "reason": "the cryostat is warm"}
+    assert http.get("/v1/devices/garnet").json()["queue"]["length"] == 15
+    sent = http.post("/api/v1/jobs/garnet/circuit", json=iqm.body()).json()
+    job = f"/api/v1/jobs/{sent['id']}"
+    until(lambda: http.get(job).json()["status"] == "completed", "it runs before those that wait")
 
 
 def test_a_fixture_file_makes_accounts_devices_and_jobs(
