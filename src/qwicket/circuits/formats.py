@@ -57,6 +57,7 @@ class Format:
         is_guessed: Whether a text counts as this format if a submission states none.
         recogniser: Name of the function that says whether a text that is not JSON is this format.
         writer: Name of the function that writes circuits in it; it raises `NotWritable`.
+        writes_estimations: Whether the writer takes circuits with expectation values.
         native_compiler: Name of the function that compiles a circuit to native gates of trapped
             ions, from the circuit, the entangling gate and the limits, into what JSON can hold.
         layouts: Module that reads layouts, the circuits of devices that run one circuit only.
@@ -80,6 +81,7 @@ class Format:
     is_guessed: bool = False
     recogniser: str = ""
     writer: str = ""
+    writes_estimations: bool = False
     native_compiler: str = ""
     layouts: str = ""
 

@@ -132,10 +132,10 @@ def _check(
             _check_samples(outcome, frame, frame.shots or options.shots)
         elif frame.n_readouts is not None:
             _check_readouts(outcome, frame)
-        elif not is_simulated:
-            _check_machine_bits(outcome, frame, options)
         elif frame.n_observables is not None:
             _check_estimates(outcome, frame.n_observables, frame.mitigation)
+        elif not is_simulated:
+            _check_machine_bits(outcome, frame, options)
         else:
             _check_simulated_bits(outcome, frame, options)
         _check_metadata(outcome)

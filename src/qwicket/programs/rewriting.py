@@ -27,7 +27,10 @@ def rewrite(
     Raises:
         InvalidProgram: The language cannot express a circuit, or a circuit is not sampled.
     """
-    if any(circuit.estimation or circuit.readouts for circuit in circuits):
+    takes_estimations = FORMATS[language].writes_estimations
+    if any(
+        circuit.readouts or (circuit.estimation and not takes_estimations) for circuit in circuits
+    ):
         raise InvalidProgram(
             "the other cloud does not take this format, and only programs that are sampled can be"
             " rewritten",

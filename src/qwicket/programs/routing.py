@@ -31,7 +31,8 @@ def route(
 
     Returns:
         The circuits; None if all fit already, or one cannot be routed: Qiskit is not installed,
-        there are conditions or gates on more than two qubits, or the device is too small.
+        there are conditions, expectation values or gates on more than two qubits, or the device is
+        too small.
     """
     connected = {frozenset(pair) for pair in pairs}
     if all(_fits(circuit, connected) for circuit in circuits):
@@ -41,6 +42,8 @@ def route(
     except ImportError:
         return None
     if not all(_is_routable(op) for circuit in circuits for op in circuit.ops):
+        return None
+    if any(circuit.estimation for circuit in circuits):  # its Paulis would need the new qubits
         return None
     coupling = CouplingMap(
         [list(pair) for each in connected for pair in (each, sorted(each)[::-1])]

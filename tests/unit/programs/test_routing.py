@@ -6,9 +6,19 @@ import sys
 from collections.abc import Sequence
 from random import Random
 
+import msgspec
 import pytest
 
-from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import (
+    Branch,
+    Estimation,
+    Gate,
+    Measure,
+    Op,
+    QubitCircuit,
+    Register,
+    Reset,
+)
 from qwicket.programs.routing import route
 from support.for_each import for_each
 
@@ -83,3 +93,9 @@ def test_what_cannot_be_routed_is_left_to_the_check(ops: tuple[Op, ...], n_qubit
 def test_nothing_is_routed_without_qiskit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "qiskit.transpiler", None)
     assert route([circuit(FAR)], LINE) is None
+
+
+def test_an_estimation_is_not_moved_to_other_qubits() -> None:
+    moved = circuit(FAR)
+    assert route([moved], LINE)
+    assert route([msgspec.structs.replace(moved, estimation=Estimation((), (), ()))], LINE) is None
