@@ -46,6 +46,7 @@ class CloudKind:
         token_s: Seconds after the first submission of a job in which a repetition certainly gets
             the job that the first one made. Such a cloud's lists prove nothing: they may lag. None
             if a list proves that a job is absent.
+        has_groups: Whether a group of jobs becomes a group there.
         clouds: Clouds that speak it, for the table in docs/howto/remote-devices.md.
         found_by: By what a job is found there after a lost response, and when this proves nothing,
             for that table.
@@ -62,6 +63,7 @@ class CloudKind:
     key_lines: int = 1
     profile: str = ""
     token_s: float | None = None
+    has_groups: bool = False
     clouds: str = ""
     found_by: str = "nothing: a person decides"
     lacks: tuple[CloudPart, ...] = ()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.circuits.outcomes import RunResult
+    from qwicket.model.groups import ForwardedGroup
     from qwicket.model.jobs import Assignment, Forward
     from qwicket.store import FullProgram
 
@@ -64,6 +65,9 @@ class ForwardLog(Protocol):
 
     async def full_program(self) -> FullProgram:
         """Return the job's program."""
+
+    async def group(self, sent_to: str) -> ForwardedGroup | None:
+        """Return the job's group, if it has one; `sent_to` as for `record_intent`."""
 
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
         """Record that the job is about to be sent with this marker, and return the stored record.

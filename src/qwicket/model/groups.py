@@ -60,6 +60,24 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b"{}"
 
 
+class ForwardedGroup(NamedTuple):
+    """A group whose jobs are sent to another cloud.
+
+    Attributes:
+        id: Its id here.
+        dialect: Its dialect.
+        body: Its vendor fields.
+        expires_at: As for `Group`.
+        vendor_job_id: Id there of its newest job that was sent there; None if there is none.
+    """
+
+    id: str
+    dialect: str
+    body: bytes
+    expires_at: int | None
+    vendor_job_id: str | None
+
+
 class GroupUse(NamedTuple):
     """Totals of a group's jobs: their number, the number of unfinished ones, their run time in ms.
 

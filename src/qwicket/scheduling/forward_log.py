@@ -13,6 +13,7 @@ from qwicket.store import StaleLease
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from qwicket.model.groups import ForwardedGroup
     from qwicket.model.jobs import Forward, Lease
     from qwicket.scheduling.slots import Slots
     from qwicket.store import FullProgram, Store
@@ -44,6 +45,10 @@ class StoredForwardLog:
 
     async def full_program(self) -> FullProgram:
         return await self._retried(lambda: self._store.agents.full_program(self._lease.job))
+
+    async def group(self, sent_to: str) -> ForwardedGroup | None:
+        forwards, lease = self._store.forwards, self._lease
+        return await self._retried(lambda: forwards.group(lease.job, sent_to))
 
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
         forwards, lease = self._store.forwards, self._lease

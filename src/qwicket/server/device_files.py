@@ -143,6 +143,11 @@ class RemoteDevice:
         )
         if status.calibration is not None:
             await self._store.calibrations.seed({self._name: status.calibration}, self._now_ms())
+        for id in self._driver.open_groups:
+            group = await self._store.job_groups.get(id)
+            is_open = group is not None and group.is_open(self._now_ms())
+            if not is_open and not (await self._store.job_groups.use(id)).unfinished:
+                await self._driver.close_group(id)
 
 
 def open_pass_through(gateway: Gateway, settings: Settings) -> dict[str, PassThrough]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.failures import Failure
+from qwicket.model.groups import ForwardedGroup
 from qwicket.model.jobs import Forward, Lease
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
@@ -162,6 +163,18 @@ class Forwards(Operations):
             "vendor_job_list", device=device, account=account, before=before, limit=limit
         )
         return [(seq, id) for seq, id in found]
+
+    @read
+    def group(tx: Tx, job: str, sent_to: str) -> ForwardedGroup | None:
+        """Return the group of a job.
+
+        Args:
+            tx: The transaction.
+            job: The job.
+            sent_to: As for `record_intent`; jobs sent with another address or key do not count.
+        """
+        row = tx.one("forward_group", job=job, sent_to=sent_to)
+        return ForwardedGroup(*row) if row else None
 
     @write
     def withdraw(tx: Tx, lease: Lease) -> None:

@@ -139,6 +139,9 @@ class Log:
     async def full_program(self) -> FullProgram:
         return self._full_program
 
+    async def group(self, sent_to: str) -> None:
+        raise AssertionError("its cloud has no groups")
+
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
         found = self.forward or Forward(marker, None, intent_at=now_ms())
         self.forward = found._replace(is_absent=False, sent_to=sent_to)

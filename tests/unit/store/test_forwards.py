@@ -9,6 +9,8 @@ from qwicket.model.accounts import Token
 from qwicket.model.devices import Device, DeviceSpec, Presence
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.failures import Failure
+from qwicket.model.groups import ForwardedGroup, NewGroup
+from qwicket.model.ids import new_id
 from qwicket.model.jobs import Assignment, Forward
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
@@ -459,3 +461,35 @@ async def test_an_adopted_job_counts_its_time_since_its_first_claim(
     await store.leases.finish(adopted.lease, RunResult(DONE.result, 8.0), NOW + 10_000)
     (found,) = await store.uses.use_of(NOW - 86_400_000, NOW + 86_400_000)
     assert found.use.seconds == 8_000_000
+
+
+@pytest.mark.both_databases
+async def test_a_group_is_found_with_its_newest_job_there(
+    store: Store, ada: Token, runner: str
+) -> None:
+    new = NewGroup(
+        id=new_id(NOW),
+        account=ada.account,
+        project=ada.project,
+        dialect="runtime",
+        now=NOW,
+        expires_at=NOW + 5,
+        body=b'{"mode":"batch"}',
+    )
+    group = await store.job_groups.open(new)
+    for _ in range(3):
+        await add_job(store, ada, group=group.id)
+    await add_job(store, ada)
+    first, second, third, alone = [
+        each
+        for _ in range(4)
+        for each in (await store.leases.claim("simulator", runner, NOW)).taken
+    ]
+    found = ForwardedGroup(group.id, "runtime", group.body, NOW + 5, None)
+    assert await store.forwards.group(third.lease.job, "key") == found
+    assert await store.forwards.group(alone.lease.job, "key") is None
+    for each, sent_to in ((first, "key"), (second, "key"), (third, "other key")):
+        await store.forwards.record_intent(each.lease, "mark", NOW, sent_to)
+        await store.forwards.record_sent(each.lease, f"there-{each.lease.job}", NOW)
+    found = found._replace(vendor_job_id=f"there-{second.lease.job}")
+    assert await store.forwards.group(third.lease.job, "key") == found

@@ -11,7 +11,7 @@ import logging
 import time
 from functools import partial
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from qwicket.devices.remotes import Remote
     from qwicket.drivers import ForwardLog
+    from qwicket.drivers.remote.clouds import GroupingCloud
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Assignment
     from qwicket.model.limits import Limits
@@ -144,11 +145,13 @@ class RemoteDriver:
         self._is_online = True
         self._status_failures = 0
         self._status_retry_s = 0.0
+        self._has_groups = kinds()[remote.kind].has_groups
+        self._account = account_hash(remote, key)
         self._submitter = Submitter(
             remote,
             self._cloud,
             self._calls,
-            account_hash(remote, key),
+            self._account,
             lambda: self._is_online,
             retry_for_s,
             self._responses,
@@ -200,6 +203,18 @@ class RemoteDriver:
         reason = self._calls.scrubbed(found.reason)
         return found._replace(reason=reason, n_waiting=n_waiting, calibration=calibration)
 
+    @property
+    def open_groups(self) -> tuple[str, ...]:
+        """Groups that this server has opened or used at the cloud."""
+        return cast("GroupingCloud", self._cloud).open_groups if self._has_groups else ()
+
+    async def close_group(self, group: str) -> None:
+        """Close a group at the cloud that is closed here; its jobs continue."""
+        try:
+            await self._calls.call(cast("GroupingCloud", self._cloud).close_group, group)
+        except CloudError as error:
+            _log.warning("a group was not closed there: %s", self._calls.scrubbed(str(error)))
+
     async def close(self) -> None:
         """Close the connections."""
         self._poller.close()
@@ -215,6 +230,8 @@ class RemoteDriver:
             forward_log.cancel_asked.set()
         try:
             program = self._program(assignment, await forward_log.full_program())
+            if self._has_groups:
+                program = program._replace(group=await forward_log.group(self._account))
             result, seconds = await self._run_at_cloud(assignment, program, forward_log)
         except Refused as refusal:
             if refusal.response is not None:

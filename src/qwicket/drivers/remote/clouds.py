@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import Outcome
     from qwicket.model.devices import Family
     from qwicket.model.failures import Failure
+    from qwicket.model.groups import ForwardedGroup
     from qwicket.model.pass_through import VendorResponse
 
 
@@ -102,6 +103,7 @@ class RemoteProgram(NamedTuple):
         family: Family of the device.
         frames: Shape of each circuit's result; empty for a request that is passed on.
         options: Options of the run.
+        group: Its group, at a cloud that has groups; else None.
     """
 
     format: str
@@ -111,6 +113,7 @@ class RemoteProgram(NamedTuple):
     family: str
     frames: Sequence[Frame]
     options: RunOptions
+    group: ForwardedGroup | None = None
 
 
 class RemoteStatus(NamedTuple):
@@ -173,6 +176,21 @@ class ListedDevice(NamedTuple):
     qubits: int
     spec: dict[str, Any]
     short_name: str = ""
+
+
+class GroupingCloud(Protocol):
+    """A cloud that has groups of jobs (`CloudKind.has_groups`)."""
+
+    @property
+    def open_groups(self) -> tuple[str, ...]:
+        """Ids here of the groups that this object has opened or used there."""
+
+    def close_group(self, group: str) -> None:
+        """Close a group by its id here, if it is open there; its jobs continue.
+
+        Raises:
+            CloudError: The cloud did not accept it.
+        """
 
 
 class Cloud(Protocol):

@@ -7,7 +7,7 @@ from array import array
 from base64 import b64decode
 from collections import Counter
 from io import BytesIO
-from math import isclose, isfinite
+from math import isclose, isfinite, prod
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -198,22 +198,42 @@ def numbers_of_rows(array: Mapping[str, Any], size: int, shots: int) -> list[int
         ValueError: There are other numbers of bits or shots.
         Exception: It is malformed.
     """
-    import numpy as np  # imported late: an idle server does without
-    from numpy.lib import format as npy
-
     n_bytes = (size + 7) // 8
-    packed = b64decode(array["array"]["__value__"], validate=True)
-    content = zlib.decompressobj().decompress(packed, _HEADER_BYTES + shots * n_bytes)
-    stream = BytesIO(content)
-    npy.read_magic(stream)
-    shape, is_fortran, dtype = npy.read_array_header_1_0(stream)
-    if (array["num_bits"], shape, dtype.str) != (size, (shots, n_bytes), "|u1"):
+    found = _of_file(array["array"]["__value__"], "|u1", (shots, n_bytes))
+    if array["num_bits"] != size:
         raise ValueError
-    rows = np.frombuffer(content, np.uint8, offset=stream.tell())
-    data = rows.reshape(shape, order="F" if is_fortran else "C").tobytes()
+    data = found.tobytes()
     numbers = [
         int.from_bytes(data[at : at + n_bytes], "big") for at in range(0, len(data), n_bytes)
     ]
     if max(numbers) >> size:
         raise ValueError
     return numbers
+
+
+def floats_of_file(text: str, shape: tuple[int, ...]) -> Any:
+    """Return an array of float64 of a shape.
+
+    The text is a compressed NumPy file. At most as many bytes as expected are decompressed.
+
+    Raises:
+        ValueError: It has another shape or type.
+        Exception: It is malformed.
+    """
+    return _of_file(text, "<f8", shape).astype("<f8")
+
+
+def _of_file(text: str, dtype: str, shape: tuple[int, ...]) -> Any:
+    import numpy as np  # imported late: an idle server does without
+    from numpy.lib import format as npy
+
+    packed = b64decode(text, validate=True)
+    size = prod(shape) * np.dtype(dtype).itemsize
+    content = zlib.decompressobj().decompress(packed, _HEADER_BYTES + size)
+    stream = BytesIO(content)
+    npy.read_magic(stream)
+    found, is_fortran, kind = npy.read_array_header_1_0(stream)
+    if (found, kind.str) != (shape, dtype):
+        raise ValueError
+    numbers = np.frombuffer(content, dtype, offset=stream.tell())
+    return numbers.reshape(shape, order="F" if is_fortran else "C")

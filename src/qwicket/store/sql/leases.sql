@@ -240,6 +240,16 @@ select job.seq, forward.vendor_job_id from job join forward on forward.job = job
 where job.account = :account and job.device = :device and forward.vendor_job_id is not null
 and job.withheld_until is null and job.seq < :before order by job.seq desc limit :limit;
 
+-- name: forward_group
+-- Group of a job, and the id there of its newest job that was sent; index job_by_group.
+select "group".id, "group".dialect, "group".body, "group".expires_at, (
+    select forward.vendor_job_id from job as other inner join forward on forward.job = other.id
+    where other."group" = "group".id and other.device = job.device
+    and forward.sent_to = :sent_to and forward.vendor_job_id is not null
+    order by other.seq desc limit 1
+)
+from job inner join "group" on "group".id = job."group" where job.id = :job;
+
 -- name: job_remark
 -- A new version, for an event that changes nothing else.
 update job set version = version + 1, change = {next_change} where id = :job
