@@ -238,9 +238,24 @@ def test_a_sampler_of_several_parameters_goes_to_runtime_as_circuits(client: Cli
 
 def test_what_runtime_cannot_run_is_refused_at_submission(client: Client) -> None:
     estimator = primitive("estimator", [BELL, [{"ZZ": 1.0}], None, 0.1])
-    for device in ("runtime", "platform"):
-        with pytest.raises(ApiError, match="only programs that are sampled"):
-            client.submit(estimator, device, format="qiskit.primitives")
+    with pytest.raises(ApiError, match="only programs that are sampled"):
+        client.submit(estimator, "runtime", format="qiskit.primitives")
+
+
+def test_an_estimator_runs_on_the_platform(client: Client) -> None:
+    pair = HEAD + "qubit[2] q; h q[0]; cx q[0], q[1];"
+    turned = HEAD + "\ninput float a;\nqubit[2] q; rx(a) q[0];"
+    job = client.submit(
+        primitive(
+            "estimator",
+            [pair, [{"ZZ": 1.0}, {"XX": 0.5, "YY": 2.0}, {"II": 3.0}], None, 0.1],
+            [turned, {"IZ": 1.0}, [[0.0], [pi]], 0.2],
+        ),
+        "platform",
+        format="qiskit.primitives",
+    )
+    values = [[*part.evs] for part in job.result(30).parts]
+    assert values == [[1.0, -1.5, 3.0], [1.0], [-1.0]]
 
 
 def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveServer) -> None:

@@ -9,7 +9,7 @@ import pytest
 from qwicket import programs
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import decode, encode
-from qwicket.circuits.qubit import Estimation, QubitCircuit, unpack
+from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit, unpack
 from qwicket.engines.qubit import run
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
@@ -81,3 +81,15 @@ def test_an_estimation_is_not_rewritten() -> None:
     asked = msgspec.structs.replace(circuit, estimation=Estimation((), (), ()))
     with pytest.raises(InvalidProgram, match="only programs that are sampled"):
         rewrite((asked,), "openqasm3")
+
+
+def test_an_estimation_becomes_a_pub_of_an_estimator() -> None:
+    (circuit,) = flat(HEAD + "h q[0];")
+    estimation = Estimation((Pauli("Z", (1,)),), ((0,),), (((0, 0.5),),))
+    asked = msgspec.structs.replace(circuit, shots=25, estimation=estimation)
+    format, source = rewrite((asked,), "qiskit.primitives")
+    (found,) = flat(source.decode(), format)
+    assert (found.estimation, found.shots) == (estimation, 25)
+    empty = msgspec.structs.replace(circuit, shots=1, estimation=Estimation((), (), ()))
+    with pytest.raises(InvalidProgram, match=r"qiskit\.primitives.*without values"):
+        rewrite((empty,), "qiskit.primitives")

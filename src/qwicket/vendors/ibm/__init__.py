@@ -51,9 +51,10 @@ VENDOR: Final = Vendor(
         CloudKind(
             name="ibm_platform",
             driver="qwicket.vendors.ibm.remote_platform:IBMPlatformCloud",
-            language="openqasm3",
+            language="qiskit.primitives",
             formats=(),
             takes=("iam_url", "instance"),
+            has_groups=True,
             clouds="IBM Quantum Platform; at a Qwicket `http://host:8000/ibm/runtime`",
             found_by="a tag; if no list has it, a person decides",
             lacks=("price",),

@@ -27,5 +27,7 @@ FORMATS: Final = (
         description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
         must_measure=True,
         json_keys=(b'"pubs"', b'"quantum_program"'),
+        writer="qwicket.vendors.ibm.primitives.writer:write",
+        writes_estimations=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""A device of the IBM Quantum Platform's API. Jobs run its program `sampler`.
+"""A device of the IBM Quantum Platform's API, whose programs are `sampler` and `estimator`.
 
 Jobs carry the marker as a tag. The list of jobs may lag, so it never proves that a job is absent:
 if the response to a submission is lost and the list does not have the job, a person decides.
@@ -13,9 +13,12 @@ from qwicket.drivers.remote.clouds import CloudError, NoProof, RemoteDeviceStatu
 from qwicket.drivers.remote.failures import SERVICE_ERRORS
 from qwicket.vendors.ibm.platform_client import PlatformClient
 from qwicket.vendors.ibm.remote_runtime import IBMRuntimeCloud
+from qwicket.vendors.ibm.remote_sessions import Sessions
 
 if TYPE_CHECKING:
+    from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import ListedDevice
+    from qwicket.model.groups import ForwardedGroup
     from qwicket.vendors.ibm.client.responses import Device
 
 _FRACTIONAL: Final = ("rx", "rzz")
@@ -45,6 +48,20 @@ class IBMPlatformCloud(IBMRuntimeCloud):
     client_class = PlatformClient
     no_values = _NO_VALUES
     is_physical = True
+
+    def __init__(self, remote: Remote, key: str, formats: tuple[str, ...] = ()) -> None:
+        super().__init__(remote, key, formats)
+        self._sessions = Sessions(self._client.at_runtime, remote.device)
+
+    def _session(self, group: ForwardedGroup) -> str:
+        return self._sessions.of(group)
+
+    @property
+    def open_groups(self) -> tuple[str, ...]:
+        return self._sessions.groups
+
+    def close_group(self, group: str) -> None:
+        self._sessions.close(group)
 
     def find(self, marker: str, since_ms: int) -> str | None:
         since = datetime.fromtimestamp(max(0, since_ms - _CLOCKS_MS) / 1000, UTC)

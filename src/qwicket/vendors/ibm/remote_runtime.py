@@ -1,5 +1,7 @@
 """A device of IBM's Runtime API, classic channel. Jobs run its program `sampler`.
 
+The Platform's API is the same with another sign-in, and runs `estimator` as well.
+
 Jobs carry the marker as a tag. The account signs in at IBM's API of 2020, which names the address
 of its Runtime API; an address at another host is refused, because requests there carry the access
 token.
@@ -11,8 +13,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
-
-from msgspec import structs
 
 from qwicket.circuits import qubit
 from qwicket.clients.http import HTTPClient, Request, RetryPolicy
@@ -43,8 +43,7 @@ from qwicket.drivers.remote.failures import (
     read_one_by_one,
     submission_error,
 )
-from qwicket.model.errors import InvalidProgram
-from qwicket.programs.rewriting import rewrite
+from qwicket.programs.openqasm.writer import NotWritable
 from qwicket.vendors.ibm.client.client import IBMQXClient
 from qwicket.vendors.ibm.client.encoding import HEADERS
 from qwicket.vendors.ibm.client.errors import (
@@ -54,6 +53,7 @@ from qwicket.vendors.ibm.client.errors import (
     failure,
 )
 from qwicket.vendors.ibm.client.responses import Device
+from qwicket.vendors.ibm.primitives.writer import as_primitive
 from qwicket.vendors.ibm.remote_qx import listed_device
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
+    from qwicket.model.groups import ForwardedGroup
     from qwicket.vendors.ibm.client.responses import Record
     from qwicket.vendors.ibm.platform_client import PlatformClient
 
@@ -169,22 +170,26 @@ class IBMRuntimeCloud:
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         try:
-            circuits = qubit.unpack(program.circuits)
-            texts = [_text(each, is_physical=self.is_physical) for each in circuits]
-        except InvalidProgram as error:
-            raise Refused(error.detail) from None
-        pubs = [
-            [text, self.no_values, frame.shots or program.options.shots]
-            for text, frame in zip(texts, program.frames, strict=True)
-        ]
+            name, params = as_primitive(
+                qubit.unpack(program.circuits),
+                program.options.shots,
+                no_values=self.no_values,
+                is_physical=self.is_physical,
+            )
+        except NotWritable as error:
+            raise Refused(f"it cannot be written in OpenQASM 3: {error}") from None
+        except RecursionError:
+            raise Refused("it is nested too deeply for OpenQASM 3") from None
         body = {
-            "program_id": "sampler",
+            "program_id": name,
             "backend": self._device,
-            "params": {"pubs": pubs, "options": {}, "version": 2, "support_qiskit": True},
+            "params": params,
             "tags": (marker, FORWARDED),
         }
         try:
             with self._lease_check.during(require_lease):
+                if program.group is not None:
+                    body["session_id"] = self._session(program.group)
                 id = self._client.at_runtime("POST", "jobs", body=body).get("id")
         except IBMQXJobLimitError as error:  # temporary: other jobs will end
             raise NotAccepted(str(error)) from None
@@ -193,6 +198,10 @@ class IBMRuntimeCloud:
         if not isinstance(id, str):
             raise OutcomeUnknown("the response has no id")
         return id
+
+    def _session(self, group: ForwardedGroup) -> str:
+        """Return the id of the session that a group of jobs is there."""
+        raise NotImplementedError
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by tag
@@ -238,10 +247,17 @@ class IBMRuntimeCloud:
             parts = found["__value__"]["pub_results"]
             fields = [part["__value__"]["data"]["__value__"]["fields"] for part in parts]
         except (KeyError, TypeError):
-            raise InvalidResult("it is no result of a sampler") from None
+            raise InvalidResult("it is no result of a primitive") from None
         if len(fields) != len(program.frames):
             raise InvalidResult(f"it has {len(fields)} results, not {len(program.frames)}")
         outcomes: list[Outcome | Failure] = []
+        if program.frames[0].n_observables is not None:
+            from qwicket.vendors.ibm import remote_estimates  # late, because it imports NumPy
+
+            circuits = qubit.unpack(program.circuits)
+            for each, circuit in zip(fields, circuits, strict=True):
+                outcomes.append(remote_estimates.outcome(each, circuit, self._device))
+            return outcomes, self._seconds(id)
         for each, frame in zip(fields, program.frames, strict=True):
             numbers = _keys(each, frame, frame.shots or program.options.shots)
             keys = [results.key_of(number) for number in numbers]
@@ -298,15 +314,6 @@ class IBMRuntimeCloud:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _text(circuit: qubit.QubitCircuit, *, is_physical: bool) -> str:
-    """Return a circuit as OpenQASM 3 with registers c0, c1, ..."""
-    registers = tuple(
-        qubit.Register(f"c{k}", each.size) for k, each in enumerate(circuit.registers)
-    )
-    renamed = structs.replace(circuit, registers=registers)
-    return rewrite([renamed], "openqasm3", is_physical=is_physical)[1].decode()
 
 
 def _marker(job: Mapping[str, Any]) -> str | None:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import time
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from io import BytesIO
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from qwicket.circuits import estimation as estimations
 from qwicket.circuits import qubit
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.qubit import Mitigation, Pauli
 from qwicket.devices.remotes import Remote
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import (
     Cloud,
     CloudError,
+    GroupingCloud,
+    InvalidResult,
     KeyRefused,
     NoProof,
     NotAccepted,
@@ -26,6 +37,7 @@ from qwicket.drivers.remote.clouds import (
     TryLater,
 )
 from qwicket.drivers.remote.submission import account_hash
+from qwicket.model.groups import ForwardedGroup
 from support.bad_server import BadServer, Connection, Request, response
 from support.for_each import for_each
 
@@ -123,6 +135,201 @@ def test_a_program_names_the_qubits_of_the_machine() -> None:
     ((text, values, shots),) = body["params"]["pubs"]
     assert text.splitlines()[2:] == ["bit[1] c0;", "sx $3;", "cz $3, $4;", "c0[0] = measure $3;"]
     assert (values["__type__"], shots) == ("ndarray", 3)
+
+
+def estimation(*circuits: qubit.QubitCircuit) -> RemoteProgram:
+    packed = qubit.pack(circuits)
+    options = RunOptions(shots=100, seed=1, outputs=("counts",))
+    return RemoteProgram("openqasm3", b"", {}, packed, "qubit", frames("qubit", packed), options)
+
+
+def estimated(shots: int = 100, mitigation: Mitigation | None = None) -> qubit.QubitCircuit:
+    """Return a circuit on three qubits with two observables, one of them a sum."""
+    terms = (((Pauli("ZX", (0, 2)), 2.0), (Pauli("", ()), -1.0)), ((Pauli("Y", (1,)), 1.0),))
+    found = estimations.estimation(terms, 100, mitigation)
+    return qubit.QubitCircuit(3, (qubit.Gate("sx", (0,)),), (), shots, found)
+
+
+def test_expectation_values_become_pubs_of_an_estimator() -> None:
+    there = There()
+    there.answers["jobs"] = 200, {"id": "theirs"}
+    with cloud_of(there) as cloud:
+        cloud.submit(estimation(estimated(), estimated(shots=2)), MARKER, lambda: None)
+    body = there.requests[0].json
+    assert body["program_id"] == "estimator"
+    assert body["params"]["resilience_level"] == 0
+    assert body["params"]["options"]["resilience"] == {
+        "measure_mitigation": False,
+        "zne_mitigation": False,
+    }
+    first, second = body["params"]["pubs"]
+    assert first[0].splitlines()[2:] == ["sx $0;", "barrier $0, $1, $2;"]
+    assert first[1] == [{"XIZ": 2.0, "III": -1.0}, {"IYI": 1.0}]
+    assert first[3] == 0.1
+    assert 1 / second[3] ** 2 == pytest.approx(2)
+
+
+def test_error_mitigation_is_asked_for_as_the_job_has_it() -> None:
+    there = There()
+    there.answers["jobs"] = 200, {"id": "theirs"}
+    mitigation = Mitigation(4, 8, 25, (1.0, 3.0), "front", ("linear",), (0.0, 1.0))
+    less = replace(mitigation, randomizations=2)
+    with cloud_of(there) as cloud:
+        both = estimation(estimated(25, mitigation), estimated(30, less))
+        cloud.submit(both, MARKER, lambda: None)
+        cloud.submit(estimation(estimated(25, mitigation)), MARKER, lambda: None)
+    differing, alone = (request.json["params"] for request in there.requests)
+    assert alone["pubs"][0][3] == 0.1, "100 shots in 4 parts"
+    assert alone["options"] == {
+        "resilience": {
+            "measure_mitigation": True,
+            "measure_noise_learning": {"num_randomizations": 8, "shots_per_randomization": 25},
+            "zne_mitigation": True,
+            "zne": {
+                "amplifier": "gate_folding_front",
+                "noise_factors": [1.0, 3.0],
+                "extrapolator": ["linear"],
+                "extrapolated_noise_factors": [0.0, 1.0],
+            },
+        },
+        "twirling": {
+            "enable_measure": True,
+            "num_randomizations": 4,
+            "shots_per_randomization": 25,
+        },
+    }
+    assert differing["options"]["twirling"]["num_randomizations"] == "auto"
+    assert differing["options"]["twirling"]["shots_per_randomization"] == "auto"
+
+
+def typed_floats(*values: Any, dtype: str = "<f8") -> dict[str, Any]:
+    file = BytesIO()
+    np.save(file, np.array(values, dtype))
+    return {"__type__": "ndarray", "__value__": b64encode(zlib.compress(file.getvalue())).decode()}
+
+
+def estimates(circuit: qubit.QubitCircuit, **fields: Any) -> Outcome:
+    """Return the outcome of a circuit whose pub has these fields as its result."""
+    there = There()
+    data = {"__value__": {"fields": fields}}
+    result = {"__value__": {"pub_results": [{"__value__": {"data": data}}]}}
+    there.answers["results"] = 200, result
+    with cloud_of(there) as cloud:
+        (found,), _ = cloud.outcomes("theirs", estimation(circuit))
+    assert isinstance(found, Outcome)
+    return found
+
+
+def test_expectation_values_come_back() -> None:
+    found = estimates(estimated(), evs=typed_floats(0.5, -1.0), stds=typed_floats(0.1, 0.0))
+    assert (found.evs(), found.stds()) == ([0.5, -1.0], [0.1, 0.0])
+    mitigation = Mitigation(0, 0, 0, (1.0, 3.0), "front", ("linear", "exponential"), (1.0,))
+    rows = typed_floats([1.0, 2.0], [3.0, 4.0])
+    points = typed_floats([[1.0], [2.0]], [[3.0], [float("nan")]])
+    found = estimates(
+        estimated(mitigation=mitigation),
+        evs=typed_floats(0.5, -1.0),
+        stds=typed_floats(0.1, 0.0),
+        evs_noise_factors=rows,
+        stds_noise_factors=rows,
+        evs_extrapolated=points,
+        stds_extrapolated=points,
+    )
+    assert found.floats("evs_noise_factors") == [1.0, 2.0, 3.0, 4.0]
+    assert found.floats("evs_extrapolated")[:7] == [0.5, 1.0, 0.5, 2.0, -1.0, 3.0, -1.0]
+    assert found.integers("runs") == [2, 200], "100 shots at each of two noise factors"
+
+
+@for_each(
+    "evs",
+    [
+        None,
+        7,
+        {"__value__": 7},
+        {"__value__": "!"},
+        typed_floats(0.5),
+        typed_floats(0.5, 1.0, 2.0),
+        typed_floats([0.5, 1.0]),
+        typed_floats(1, 2, dtype="<i8"),
+        typed_floats(0.5, 1.0, dtype="<f4"),
+        {"__value__": b64encode(zlib.compress(b"\0" * 10_000_000)).decode()},
+    ],
+)
+def test_expectation_values_of_another_form_do_not_count(evs: Any) -> None:
+    with pytest.raises(InvalidResult, match=r"it has no evs of the shape \(2,\)"):
+        estimates(estimated(), evs=evs, stds=typed_floats(0.0, 0.0))
+
+
+BATCH = ForwardedGroup("g", "native", b"{}", None, None)
+
+
+def submit_in(cloud: Cloud, group: ForwardedGroup) -> None:
+    cloud.submit(program()._replace(group=group), MARKER, lambda: None)
+
+
+def test_a_group_is_one_session_until_it_takes_no_jobs() -> None:
+    there = There()
+    there.answers |= {"jobs": (200, {"id": "theirs"}), "sessions": (200, {"id": "first"})}
+    there.answers["first"] = 200, {"accepting_jobs": True}
+    until_ms = int(time.time() * 1000) + 100_000
+    dedicated = ForwardedGroup("d", "runtime", b'{"mode": "dedicated"}', until_ms, None)
+    with cloud_of(there) as cloud:
+        for _ in range(2):
+            submit_in(cloud, BATCH)
+        there.answers["sessions"] = 200, {"id": "second"}
+        submit_in(cloud, dedicated)
+        there.answers["first"] = 200, {"accepting_jobs": False}
+        submit_in(cloud, BATCH)
+    sent = [each.json for each in there.requests if each.method == "POST"]
+    opened = [each for each in sent if "mode" in each]
+    assert [each["mode"] for each in opened] == ["batch", "dedicated", "batch"]
+    assert {each["backend"] for each in opened} == {"ibm_far"}
+    assert "max_ttl" not in opened[0]
+    assert 0 < opened[1]["max_ttl"] <= 100
+    used = [each["session_id"] for each in sent if "params" in each]
+    assert used == ["first", "first", "second", "second"]
+
+
+def test_another_server_finds_the_session_by_a_job_and_closes_it() -> None:
+    there = There()
+    there.answers |= {"jobs": (200, {"id": "new"}), "sessions": (200, {"id": "wrong"})}
+    there.answers["earlier"] = 200, {"id": "earlier", "session_id": "theirs"}
+    there.answers["theirs"] = 200, {"accepting_jobs": True}
+    group = BATCH._replace(vendor_job_id="earlier")
+    with cloud_of(there) as cloud:
+        submit_in(cloud, group)
+        assert there.requests[-1].json["session_id"] == "theirs"
+        grouping = cast("GroupingCloud", cloud)
+        assert grouping.open_groups == ("g",)
+        grouping.close_group("g")
+        assert (there.requests[-1].method, there.requests[-1].json) == (
+            "PATCH",
+            {"accepting_jobs": False},
+        )
+        assert grouping.open_groups == ()
+        submit_in(cloud, group)
+        there.answers["theirs"] = 200, {"accepting_jobs": False}
+        grouping.close_group("g")
+        assert (there.requests[-1].method, grouping.open_groups) == ("GET", ())
+
+
+@for_each(
+    "answer, kind",
+    [
+        ((400, {"errors": [{"message": "not on this plan"}]}), Refused),
+        ((503, {}), NotAccepted),
+        ((200, {}), NotAccepted),
+        ((200, {"id": 7}), NotAccepted),
+        ((200, b"<html>"), NotAccepted),
+        ((403, {}), KeyRefused),
+    ],
+)
+def test_without_a_session_no_job_is_sent(answer: tuple[int, Any], kind: type[Exception]) -> None:
+    there = There()
+    there.answers["sessions"] = answer
+    with cloud_of(there) as cloud, pytest.raises(kind):
+        submit_in(cloud, BATCH)
+    assert [urlsplit(each.path).path for each in there.requests] == ["/api/v1/sessions"]
 
 
 def test_an_access_token_is_used_until_it_is_old_or_refused() -> None:
