@@ -40,7 +40,7 @@ def outcome(fields: Mapping[str, Any], circuit: QubitCircuit, engine: str) -> Ou
             n_circuits, n_shots = runs.n_runs_of(estimation), runs.all_shots(circuit)
             arrays[name] = int64_array(np.array([n_circuits, n_shots], "<i8").tobytes())
         elif name == runs.NOISE_FACTORS:
-            factors = runs.reached_factors(circuit)
+            factors = runs.combination(circuit, ()).noise_factors
             arrays[name] = float64_array(np.array(factors, "<f8").tobytes())
         elif name in _AT_ZERO:
             at_zero = _numbers(fields, _AT_ZERO[name], (n_observables,))[:, None, None]
