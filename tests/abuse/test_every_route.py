@@ -25,6 +25,7 @@ from abuse.every_route import (
     SignedIn,
     signed_in,
 )
+from qwicket.dialects.native.admin.access import LEAD
 from qwicket.model.accounts import Scope
 from qwicket.model.ids import new_id
 from support import braket
@@ -362,7 +363,7 @@ def test_a_success_has_the_status_and_content_that_its_route_declares(
     own.add(("POST", "/sign-in"))  # needs an identity provider: integration/test_single_sign_on.py
     own |= {way for way, route in declared.items() if route.access == Scope.ADMIN}
     # What needs a lead of the project: integration/test_administration.py.
-    own |= {way for way in declared if way[1] == "/projects/{project}/members/{account}"}
+    own |= {way for way, route in declared.items() if route.access == LEAD}
     assert unseen <= MAY_COME_TOO_LATE | own
 
 

@@ -165,7 +165,7 @@ PATHS = (
     *(f"/devices/simulator/hours{kind}" for kind in (".csv", ".json")),
     *("/projects", "/projects/{name}", "/projects/{name}/use.csv", "/projects/{name}/use.json"),
     *(f"/projects/{{name}}/budgets/b-0/left.{kind}" for kind in ("csv", "json")),
-    *("/projects/{name}/webhooks", "/confirmations/{id}"),
+    *("/projects/{name}/webhooks", "/projects/{name}/lead", "/confirmations/{id}"),
     *("/account", "/jobs/new", f"/jobs/new?program={'%26' * 15_000}", "/connect", "/connect/curl"),
     *("/try", "/clients", "/clients/curl", "/help"),
     *("/admin", "/admin/export?project={name}", "/admin/export.zip?project={name}"),

@@ -52,6 +52,7 @@ def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> N
     " slurm_job.",
 )
 @days
+@click.option("--project", metavar="P", help="Only this project; a lead of a project gives it.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with a heading.")
 @json_flag
 @options.administration
@@ -59,6 +60,7 @@ def usage(
     by: str,
     first: datetime | None,
     last: datetime | None,
+    project: str | None,
     as_csv: bool,
     as_json: bool,
     admin: Administration,
@@ -70,7 +72,7 @@ def usage(
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
-    query = {"by": by}
+    query = {"by": by, **({"project": project} if project else {})}
     for name, day in (("from", first), ("to", last)):
         if day is not None:
             query[name] = day.date().isoformat()

@@ -22,7 +22,7 @@ from qwicket.model.accounts import (
 )
 from qwicket.model.budgets import DAY_MS
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
-from qwicket.model.errors import InvalidRequest
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.suggestions import did_you_mean
 
@@ -92,6 +92,8 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: There is no such project.
         """
+        if "\0" in name:  # PostgreSQL cannot store it
+            raise NotFound(f"There is no project {name[:100]!r}.", field="project")
         return await self.store.accounts.project(name)
 
     async def set_shares(self, project: str, shares: int) -> Project:
@@ -123,14 +125,27 @@ class Admin(AccountAdmin, JobAdmin):
         await self.store.audit.note()
         return found
 
-    async def leads(self, actor: Actor, project: str) -> bool:
-        """Return whether an actor is a lead of the project of a name, if there is one."""
-        found = [
-            each
-            for each in await self.store.accounts.projects_of(actor.account)
-            if each.name == project
-        ]
-        return bool(found) and await self.store.accounts.leads(actor.account, found[0].id)
+    async def led_project(self, actor: Actor, name: str | None) -> Project | None:
+        """Return the project that a request is about, as an administrator or a lead of it.
+
+        Args:
+            actor: The administrator or lead.
+            name: Name of the project; None, for administrators alone, is all projects.
+
+        Raises:
+            Forbidden: The actor is neither; with one text, whether or not there is such a project.
+            NotFound: There is no such project.
+        """
+        if Scope.ADMIN in actor.scopes:
+            return None if name is None else await self.project(name)
+        for each in await self.store.accounts.projects_of(actor.account):
+            if each.name == name and await self.store.accounts.leads(actor.account, each.id):
+                return each
+        raise Forbidden(
+            "Only administrators and leads of the project may do this."
+            + (" Name the project that you lead." if name is None else ""),
+            field="project",
+        )
 
     async def members(self, project: str) -> list[Member]:
         """Return a project's members, by name.

@@ -487,14 +487,16 @@ class Jobs:
                 raise no_job()
             raise Conflict(f"This is part of the job {job.id}: {verb} that one.")
         job = await self._find(actor, id_text, dialect)
-        if job.account == actor.account:
-            return job
-        if may_lead and await self._accounts.leads(actor.account, job.project):
+        if job.account == actor.account or (may_lead and await self.leads(actor, job)):
             return job
         who = "the account that submitted a job"
         if may_lead:
             who += ", a lead of its project or an administrator"
         raise Forbidden(f"Only {who} may {verb} it.")
+
+    async def leads(self, actor: Actor, job: Job) -> bool:
+        """Return whether an actor is a lead of a job's project, who may hold and cancel it."""
+        return await self._accounts.leads(actor.account, job.project)
 
     async def _check_priority(self, actor: Actor, project: str, priority: int) -> None:
         """Require that an actor may give this priority to a job of a project.

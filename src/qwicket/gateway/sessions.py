@@ -112,10 +112,9 @@ class Sessions:
             with suppress(QwicketError):  # the pages work even if the database cannot write
                 await self._store.sessions.note_use(key, now)
         actor = await self._sign_in.by_account(use.account)
-        if actor.role != "admin":
-            return actor
-        # An administrator could make a token with this scope here, so the session has it at once.
-        return structs.replace(actor, scopes=actor.scopes | {Scope.ADMIN})
+        # The person could make a token with these scopes here, so the session has them at once.
+        more = {Scope.TOKENS_WRITE} | ({Scope.ADMIN} if actor.role == "admin" else set())
+        return structs.replace(actor, scopes=actor.scopes | more)
 
     async def end(self, secret: str) -> None:
         """End a session, on all servers at once."""

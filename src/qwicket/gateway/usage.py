@@ -91,7 +91,11 @@ class Usage:
         return min(applying, key=lambda each: each.left, default=None)
 
     async def usage(
-        self, first: date | None, last: date | None, by: Sequence[UsePart]
+        self,
+        first: date | None,
+        last: date | None,
+        by: Sequence[UsePart],
+        project: Project | None = None,
     ) -> list[GroupUse]:
         """Return what the jobs that ended on some days have used; jobs that never ran do not count.
 
@@ -99,6 +103,7 @@ class Usage:
             first: The first day in UTC; None for all up to the last.
             last: The last day; None for all from the first.
             by: What to group by, and in which order.
+            project: The only project; None for all.
 
         Raises:
             InvalidRequest: The last day is before the first.
@@ -108,7 +113,9 @@ class Usage:
             raise InvalidRequest(f"to ({last}) must not be before from ({first}).", field="to")
         since = 0 if first is None else _beginning(first)
         until = INT64_MAX if last is None else _beginning(last) + DAY_MS
-        found = await self._store.uses.use_of(since, until, by, _MAX_GROUPS + 1)
+        found = await self._store.uses.use_of(
+            since, until, by, _MAX_GROUPS + 1, project.id if project else None
+        )
         if len(found) > _MAX_GROUPS:
             text = f"by {','.join(by)}: more than {_MAX_GROUPS:,} lines. Ask for fewer days."
             raise LimitExceeded(text, field="by")

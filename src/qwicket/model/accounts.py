@@ -56,7 +56,7 @@ class Scope(StrEnum):
     all users, report results. Only accounts of the role `admin` may have it."""
     TOKENS_WRITE = "tokens:write"
     """Create tokens with at most the rights of this one, and revoke tokens of the account; as a
-    lead, add, change and remove members of the project."""
+    lead of a project, see its use, and change its members, their budgets and its invitations."""
     ADMIN = "admin"
     """Administer accounts, tokens, projects and devices of everybody; read `/metrics` from other
     machines; with `tokens:write`, create and revoke tokens of any project of the account. Only
@@ -258,8 +258,12 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MemberRole = Literal["lead", "member", "reader"]
-"""What an account may do in a project: a lead also changes members and their jobs and gives
-priorities above 0; a reader submits no jobs. Each account leads its own project."""
+"""What an account may do in a project: a lead also changes members, their budgets and jobs, and
+gives priorities above 0; a reader submits no jobs. Each account leads its own project."""
+
+
+InvitedRole = Literal["member", "reader"]
+"""What an invitation lets people be: whoever has its code must not become a lead."""
 
 
 class Member(NamedTuple):

@@ -38,7 +38,7 @@ from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp, Receive, Send
     from starlette.types import Scope as ASGIScope
@@ -271,17 +271,21 @@ def at_most(pages: Handlers, number: int) -> int:
 
 
 async def execute(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Send what a form of an administrator's page asks for, as `submit` does."""
+    check_form(request, SESSION)
+    if request.path_params["page"] not in PAGES:
+        raise NotFound("There is no such page.")
+    return await submit(View(pages, actor, request), _page)
+
+
+async def submit(view: View, page: Callable[[View], Awaitable[Response]]) -> Response:
     """Send what a form asks for, after a question if it needs one.
 
     The page is shown again with the error if it is refused.
     """
-    check_form(request, SESSION)
-    if request.path_params["page"] not in PAGES:
-        raise NotFound("There is no such page.")
-    act = ALL_ACTS.get(request.payload.get("act", ""))
+    act = ALL_ACTS.get(view.request.payload.get("act", ""))
     if act is None:
         raise InvalidRequest("act: there is no such form.", field="act")
-    view = View(pages, actor, request)
     try:
         return await _execute(view, act)
     except Unauthenticated:
@@ -289,8 +293,8 @@ async def execute(pages: Handlers, actor: Actor, request: Request[Form]) -> Resp
     except QwicketError as error:
         if error.status >= 500:
             raise
-        refused = View(pages, actor, request, error)
-    return await _page(refused)
+        refused = view._replace(error=error)
+    return await page(refused)
 
 
 async def _execute(view: View, act: Act) -> Response:
@@ -315,9 +319,10 @@ async def _execute(view: View, act: Act) -> Response:
             changes=[_labelled(each) for each in changes[:_SHOWN_CHANGES]],
             n_changes=len(changes),
         )
-    response = await call(
-        pages, actor, request, act.handler, path=path, query=dict(act.query), body=body
-    )
+    words = _Words({key: value.strip() for key, value in form.items()})
+    query = {key: value.format_map(words) for key, value in act.query.items()}
+    query = {key: value for key, value in query.items() if value}
+    response = await call(pages, actor, request, act.handler, path=path, query=query, body=body)
     if act.done:
         name = quote(form.get("name", "").strip(), safe="")
         address = f"{pages.base}/admin/{act.to.format(name=name)}" if act.to else view.address()
@@ -557,11 +562,11 @@ async def respond(
     """Call a handler of `/v1/admin` as its route would; return its response.
 
     Raises:
-        Forbidden: The sign-in lacks the scope `admin`.
+        Forbidden: The sign-in lacks the scopes of the route.
         QwicketError: As from the route.
     """
-    actor.require(Scope.ADMIN)
     route, gateway = _ROUTE_BY_HANDLER[handler], pages.gateway
+    actor.require(*(route.access if isinstance(route.access, tuple) else (Scope.ADMIN,)))
     scope = {
         **request.scope,
         "path_params": path or {},

@@ -26,7 +26,8 @@ class Act(NamedTuple):
         path: Fields that are parameters of its path.
         fields: Other fields, which are fields of its body.
         fixed: Fields of the body that are always the same.
-        query: Parameters of the query, likewise.
+        query: Parameters of the query, likewise; one that is a field in braces is left out if the
+            form lacks it.
         question: Question that a page asks first, which may name fields in braces; empty if none.
         warning: What follows from it, on that page.
         button: Button of that page, as `question`.

@@ -124,9 +124,12 @@ async def read_question(pages: Handlers, actor: Actor, request: Request[None]) -
     Redirect to the page of the job if that cannot be done, such as when it has just ended.
 
     Raises:
-        NotFound: There is no such job, or only another account can change it.
+        NotFound: There is no such job, or only others can change it.
     """
-    job = await _own(pages, actor, request)
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    may_cancel = job.account == actor.account or await pages.gateway.jobs.leads(actor, job)
+    if not may_cancel or (job.state.is_final and job.account != actor.account):
+        raise NotFound("Only the account that submitted the job can change it.")
     action = request.query_params.get("action", "")
     if action != ("delete" if job.state.is_final else "cancel"):
         return pages.redirect(f"/jobs/{job.id}")
@@ -326,6 +329,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         alike=await _alike(pages, actor, job) if has_rows else [],
         noiseless=await _noiseless_device(pages, contents) if contents and has_rows else "",
         is_own=job.account == actor.account,
+        controls=job.account == actor.account or await gateway.jobs.leads(actor, job),
         key=secrets.token_hex(16),  # idempotency key of the buttons that run the job again
         **await _program(pages, request, contents, device, job, view),
         **await _place(pages, actor, job),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.routing import ANY_TOKEN, Route
+from qwicket.dialects.native.admin.access import LEAD
+from qwicket.dialects.routing import ANY_TOKEN, Late, Route
 from qwicket.model.budgets import DAY_MS, from_stored_amount
 from qwicket.model.errors import NotFound
 from qwicket.pages import formats
-from qwicket.pages.forms import frame, list_page
+from qwicket.pages.forms import FORM_BODY, frame, list_page
 from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ _FILE_DAYS: Final = 366
 _MAX_TOTAL_DAYS: Final = 90
 """Days of a plot of a budget without a period."""
 _PARAMETERS: Final = ("show", "from", "budgets_from", "budget")
+_OF_LEAD: Final = ("from", "used_from", "budgets_from", "invitations_from", "done")
+_lead = partial(Late, "qwicket.pages.lead")
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
 
@@ -60,6 +64,8 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/projects", read_projects, ANY_TOKEN, parameters=("from",), on_error=back),
         Route("GET", at, read_project, ANY_TOKEN, parameters=_PARAMETERS, on_error=back),
+        Route("GET", f"{at}/lead", _lead("read_lead"), LEAD, parameters=_OF_LEAD, on_error=back),
+        Route("POST", f"{at}/lead", _lead("change_lead"), LEAD, FORM_BODY, parameters=_OF_LEAD),
         Route("GET", f"{at}/use.csv", read_use, ANY_TOKEN, on_error=back),
         Route("GET", f"{at}/use.json", read_use, ANY_TOKEN, on_error=back),
         Route("GET", f"{left}.csv", read_left, ANY_TOKEN, on_error=back),
@@ -103,6 +109,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         members=list_page(request, members, _PAGE_MEMBERS),
         n_members=len(members),
         own_bytes=(await pages.gateway.accounts.own_bytes(actor)).get(project.id, 0),
+        leads=await pages.gateway.store.accounts.leads(actor.account, project.id),
         budgets=shown,
         burn_down=await _burn_down(pages, actor, project, chosen[0], _MAX_TOTAL_DAYS)
         if chosen

@@ -35,7 +35,7 @@ class NewBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class BudgetList(ResponseBody, frozen=True, kw_only=True):
-    """All budgets.
+    """The budgets of all projects, or of one.
 
     Attributes:
         budgets: By project, device, unit and period.

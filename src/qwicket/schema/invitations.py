@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,12 +15,14 @@ class NewInvitationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """`POST /v1/admin/invitations`.
 
     Attributes:
-        project: Name of the project that the accounts become members of; null for none.
+        project: Name of the project that the accounts join; null for none.
+        role: What they may do in the project.
         uses: How many accounts it can create, or let join the project.
         life_s: Seconds until it ends.
     """
 
     project: _Name | None = None
+    role: Literal["member", "reader"] = "member"
     uses: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
     life_s: Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)] = 7 * 86_400
 
@@ -30,7 +32,8 @@ class InvitationBody(ResponsePart, frozen=True, kw_only=True):
 
     Attributes:
         id: Its id.
-        project: Name of the project that the accounts become members of; null for none.
+        project: Name of the project that the accounts join; null for none.
+        role: What they may do in the project.
         uses: How many accounts it can create, or let join the project.
         used: How many accounts it has created, or let join the project.
         created_at: Time of its creation.
@@ -39,6 +42,7 @@ class InvitationBody(ResponsePart, frozen=True, kw_only=True):
 
     id: str
     project: str | None = None
+    role: str = "member"
     uses: int
     used: int
     created_at: str | None = None

@@ -127,7 +127,7 @@ class Accounts(Operations):
             now=now,
         )
         tx.run("project_add", id=project, name=name, shares=1, now=now)
-        tx.run("member_add_lead", account=account, project=project)
+        tx.run("member_add", account=account, project=project, role="lead")
         tx.all("link_end_set_up")
         return Accounts.by_name(tx, name)
 
@@ -319,6 +319,11 @@ class Accounts(Operations):
         row = tx.one("project_by_name", name=name)
         return rows.project(existing(row, f"There is no project {name}."))
 
+    @read
+    def is_personal(tx: Tx, project: str) -> bool:
+        """Return whether a project, given by name, is an account's own."""
+        return tx.one("account_is_taken", name=project) is not None
+
     @write
     def add_project(tx: Tx, name: str, shares: int, now: int) -> Project:
         """Create a project without members.
@@ -393,13 +398,13 @@ class Accounts(Operations):
         return dict(tx.all("member_own_bytes", account=account))
 
     @write
-    def add_member(tx: Tx, project: str, account: str) -> None:
-        """Add an account to a project, to submit for it and read its jobs.
+    def add_member(tx: Tx, project: str, account: str, role: MemberRole = "member") -> None:
+        """Add an account to a project; a member stays as it is.
 
         Raises:
             NotFound: No such account or project.
         """
-        tx.run("member_add", **_member_key(tx, project, account))
+        tx.run("member_add", **_member_key(tx, project, account), role=role)
 
     @read
     def leads(tx: Tx, account: str, project: str) -> bool:
@@ -417,16 +422,22 @@ class Accounts(Operations):
     ) -> None:
         """Change the shares or the role of a member of a project; None leaves either unchanged.
 
+        With another role, the invitations to it that a lead has made end.
+
         Raises:
             NotFound: No such account, project or member.
         """
         member = _member_key(tx, project, account)
         if not tx.count("member_change", **member, shares=shares, role=role):
             raise NotFound(f"{account} is not a member of {project}.")
+        if role not in (None, "lead"):
+            tx.run("member_end_invitations", **member)
 
     @write
     def remove_member(tx: Tx, project: str, account: str, now: int) -> None:
         """Remove an account from a project, and revoke its tokens for the project as by `revoke`.
+
+        The invitations to it that the account has made end.
 
         Raises:
             NotFound: No such account, project or member.
@@ -439,6 +450,7 @@ class Accounts(Operations):
         if not tx.count("member_remove", **member):
             raise NotFound(f"{account} is not a member of {project}.")
         tx.run("token_revoke_member", **member, now=now)
+        tx.run("member_end_invitations", **member)
 
     @write
     def add_token(

@@ -39,14 +39,15 @@ class Uses(Operations):
         until: int,
         by: Collection[UsePart] = ("project", "device"),
         limit: int = 1000,
+        project: str | None = None,
     ) -> list[GroupUse]:
         """Return what the jobs that ended from `since` to `until` used, in any order.
 
         Both times are beginnings of days, because the use of jobs is stored by day; `until` is not
-        included. At most `limit` groups are returned.
+        included. At most `limit` groups are returned. `project` is the id of the only project.
         """
         parts = {f"by_{part}": int(part in by) for part in USE_PARTS}
-        found = tx.all("use_list", since=since, until=until, limit=limit, **parts)
+        found = tx.all("use_list", since=since, until=until, limit=limit, project=project, **parts)
         return [
             GroupUse(project, account, device, day, Use(*map(int, used)), slurm_account, slurm_job)
             for project, account, device, day, slurm_account, slurm_job, *used in found

@@ -301,6 +301,8 @@ async def test_ended_jobs_of_one_project_are_deleted_within_a_time(
     assert await store.uses.jobs_of([*run, "none"], today) == run
     assert await store.uses.jobs_of([*run], today + DAY_MS) == {}
     used = await store.uses.use_of(0, NOW + 100 * DAY_MS)
+    of_grace = await store.uses.use_of(0, NOW + 100 * DAY_MS, project=grace.project)
+    assert of_grace == [each for each in used if each.project == "grace"]
     delete = store.maintenance.delete_ended_of
     assert await delete(grace.project, NOW + 11, NOW + 20) == 0
     assert await delete(grace.project, 0, NOW + 20) == 1

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from qwicket.features.budgets.service import Budgets
 from qwicket.features.budgets.store import project_budgets
 from qwicket.model.budgets import EACH, budget_state
-from qwicket.pages.admin_choices import device_choices, member_choices
+from qwicket.pages.admin_choices import choices, device_choices, member_choices
 from qwicket.pages.admin_parts import Act, Card, Concern, Part
 from qwicket.pages.forms import list_page
 
@@ -43,7 +43,14 @@ async def _card(view: View, name: str) -> dict[str, Any]:
         "periods": PERIODS,
         "devices": await device_choices(view),
         "members": member_choices(members, EACH),
+        "by_lead": False,
     }
+
+
+async def _card_of_lead(view: View, name: str) -> dict[str, Any]:
+    """Return the card for a lead, who sets budgets of members, on devices that people see."""
+    names = [each.name for each in await view.gateway.devices.offered("native")]
+    return await _card(view, name) | {"devices": choices(names, len(names)), "by_lead": True}
 
 
 async def _concerns(view: View) -> list[Concern]:
@@ -69,7 +76,10 @@ def _concern(state: BudgetState) -> Concern:
 
 
 PART: Final = Part(
-    cards={"project": Card("admin-budgets.html", _card)},
+    cards={
+        "project": Card("admin-budgets.html", _card),
+        "lead": Card("admin-budgets.html", _card_of_lead),
+    },
     acts={
         "set_budget": Act(
             "set_budget",
@@ -86,6 +96,7 @@ PART: Final = Part(
         "delete_budget": Act(
             "delete_budget",
             ("budget",),
+            query={"project": "{project}"},
             question="Remove this budget?",
             warning="It no longer limits the project's jobs. What was used of it is forgotten.",
             button="Remove the budget",

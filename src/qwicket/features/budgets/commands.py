@@ -66,7 +66,7 @@ def set_budget(
     member: str | None,
     admin: Administration,
 ) -> None:
-    """Set what the jobs of PROJECT may use.
+    """Set what the jobs of PROJECT may use; a lead, with --member, what its members may.
 
     A budget counts jobs submitted from now on. Setting it again changes the
     amount and keeps what was used.
@@ -94,8 +94,8 @@ def set_budget(
 @options.administration
 def show_budgets(project: str | None, as_json: bool, admin: Administration) -> None:
     """Show the budgets of PROJECT, or all, and what is left of them."""
-    found = admin.get("budgets", of=schema.BudgetList).budgets
-    rows = [_row(each) for each in found if project in (None, each.project)]
+    query = {"project": project} if project else None
+    rows = [_row(each) for each in admin.get("budgets", query=query, of=schema.BudgetList).budgets]
     headings = ("project", "member", "device", "budget", "period", "used", "left", "")
     print_rows(rows, headings, as_json)
 
@@ -115,12 +115,12 @@ def clear_budgets(
     member: str | None,
     admin: Administration,
 ) -> None:
-    """Remove the budgets of PROJECT."""
+    """Remove the budgets of PROJECT. A lead removes those of members, with --member."""
+    of_project = {"project": project}
     found = [
         each
-        for each in admin.get("budgets", of=schema.BudgetList).budgets
-        if each.project == project
-        and unit in (None, each.unit)
+        for each in admin.get("budgets", query=of_project, of=schema.BudgetList).budgets
+        if unit in (None, each.unit)
         and period in (None, each.period)
         and device in (None, each.device)
         and member in (None, each.member)
@@ -128,7 +128,7 @@ def clear_budgets(
     if not found:
         raise click.ClickException(f"The project {project} has no such budget.")
     for each in found:
-        admin.change("DELETE", "budgets", each.id)
+        admin.change("DELETE", "budgets", each.id, query=of_project)
     click.echo(f"{len(found)} {'budget' if len(found) == 1 else 'budgets'} removed")
 
 

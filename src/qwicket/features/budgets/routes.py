@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from qwicket.dialects.native.admin.access import LEAD
 from qwicket.dialects.routing import Late, Route, json_body
-from qwicket.model.accounts import Scope
 from qwicket.schema import accounts
 from qwicket.schema import budgets as schema
 
@@ -17,7 +17,8 @@ ADMIN_ROUTES: Final = (
         "GET",
         "/budgets",
         _late("list_budgets"),
-        Scope.ADMIN,
+        LEAD,
+        parameters=("project",),
         responses=(schema.BudgetList,),
         is_of_all_devices=True,
     ),
@@ -25,7 +26,7 @@ ADMIN_ROUTES: Final = (
         "PUT",
         "/budgets",
         _late("set_budget"),
-        Scope.ADMIN,
+        LEAD,
         json_body(schema.NewBudgetBody),
         responses=(accounts.BudgetBody,),
         is_of_all_devices=True,
@@ -34,7 +35,8 @@ ADMIN_ROUTES: Final = (
         "DELETE",
         "/budgets/{budget}",
         _late("delete_budget"),
-        Scope.ADMIN,
+        LEAD,
+        parameters=("project",),
         status=204,
         is_of_all_devices=True,
     ),

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from qwicket.features.budgets.store import BudgetStore
 from qwicket.gateway.refusals import existing_device
 from qwicket.model.budgets import budget_state, checked_maximum
+from qwicket.model.errors import Forbidden
 from qwicket.model.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Project
     from qwicket.model.budgets import BudgetPeriod, BudgetState, BudgetUnit, NamedBudget
     from qwicket.store import Store
 
@@ -35,9 +37,11 @@ class Budgets:
         self._budgets = store.feature(BudgetStore)
         self._now_ms = now_ms
 
-    async def all(self) -> list[BudgetState]:
-        """Return all budgets, by project."""
-        return self._states(await self._budgets.all())
+    async def all(self, project: Project | None = None) -> list[BudgetState]:
+        """Return the budgets of a project, or all, by project."""
+        if project is None:
+            return self._states(await self._budgets.all())
+        return self._states(await self._budgets.of_projects([project.id]))
 
     async def put(
         self,
@@ -48,6 +52,7 @@ class Budgets:
         *,
         device: str | None = None,
         member: str = "",
+        by_lead: bool = False,
     ) -> BudgetState:
         """Set what the jobs of a project may use in a period.
 
@@ -61,29 +66,45 @@ class Budgets:
             device: The only device; None for all.
             member: Name of the only account that it counts, or `each` for each member by itself;
                 empty for the whole project.
+            by_lead: Whether a lead of the project sets it, not an administrator.
 
         Raises:
             NotFound: There is no such project, device or member.
+            Forbidden: A lead sets a budget of the whole project.
             InvalidRequest: The maximum is negative or not finite, is not 0 but rounds to 0
                 millionths, or is not a whole number of jobs or shots.
-            LimitExceeded: The maximum is too large, or the project has too many budgets.
+            LimitExceeded: The maximum is too large, or the project has too many budgets; or that of
+                a lead is above the project's own for the same.
         """
+        if by_lead and not member:
+            raise Forbidden(
+                "member: only administrators set budgets of a whole project. A lead gives a member,"
+                " or each.",
+                field="member",
+            )
         stored = checked_maximum(unit, maximum)
         if device is not None:
             await existing_device(self._store, device)
         now = self._now_ms()
         made = await self._budgets.put(
-            new_id(now), project, device or "", unit, period, stored, now, member
+            new_id(now), project, device or "", unit, period, stored, now, member, is_within=by_lead
         )
         return self._states([made])[0]
 
-    async def remove(self, budget: str) -> None:
+    async def remove(
+        self, budget: str, project: Project | None = None, *, by_lead: bool = False
+    ) -> None:
         """Remove a budget by its id.
+
+        Args:
+            budget: Its id.
+            project: The project that it must be of; None for any.
+            by_lead: Whether a lead of the project removes it, who removes budgets of members alone.
 
         Raises:
             NotFound: There is no such budget.
         """
-        await self._budgets.remove(budget)
+        await self._budgets.remove(budget, project.id if project else None, is_of_member=by_lead)
 
     def _states(self, budgets: list[NamedBudget]) -> list[BudgetState]:
         now = self._now_ms()

@@ -14,6 +14,10 @@ select
     (select count(*) from budget where project = :project)
     + (select count(*) from member_budget where project = :project and account in ('', :account));
 
+-- name: budget_maximum
+select maximum from budget
+where project = :project and device = :device and unit = :unit and period = :period;
+
 -- name: budget_list
 -- scans: few rows
 -- Reads all budgets, which are few.
@@ -44,7 +48,9 @@ inner join project on project.id = budget.project
 where budget.project = :project and budget.device in ('', :device);
 
 -- name: budget_delete
-delete from budget where id = :id;
+-- Of one project, or of any; so member_budget_delete.
+delete from budget
+where id = :id and (cast(:project as text) is null or project = :project);
 
 -- name: budget_reserve
 update budget set used = :used, begun_at = :begun_at where id = :id;
@@ -104,7 +110,8 @@ where limits.project = :project and limits.account in ('', :account)
     and limits.device in ('', :device) and {is_own_budget};
 
 -- name: member_budget_delete
-delete from member_budget where id = :id;
+delete from member_budget
+where id = :id and (cast(:project as text) is null or project = :project);
 
 -- name: member_budget_reserve
 insert into member_budget_use (budget, account, used, begun_at)

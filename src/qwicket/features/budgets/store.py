@@ -12,6 +12,7 @@ from qwicket.model.budgets import (
     Budget,
     NamedBudget,
     ReservedAmount,
+    from_stored_amount,
     period_start,
 )
 from qwicket.model.errors import LimitExceeded, NotFound
@@ -49,6 +50,8 @@ class BudgetStore(Operations):
         maximum: int,
         now: int,
         member: str = "",
+        *,
+        is_within: bool = False,
     ) -> NamedBudget:
         """Set a budget. An existing one keeps its id, its period's beginning and its use.
 
@@ -63,10 +66,12 @@ class BudgetStore(Operations):
             now: Unix milliseconds.
             member: Name of the only account that it counts, or `EACH` member; empty for the whole
                 project.
+            is_within: Whether a budget of a member must not be above the project's own of this
+                device, unit and period, if it has one.
 
         Raises:
             NotFound: There is no such project or member.
-            LimitExceeded: The project has too many budgets.
+            LimitExceeded: The project has too many budgets, or a smaller one of its own.
         """
         unknown = f"There is no project {project}."
         owner = existing(tx.one("project_by_name", name=project), unknown)
@@ -80,6 +85,8 @@ class BudgetStore(Operations):
             "now": now,
         }
         account = "" if member in ("", EACH) else _member(tx, owner[0], project, member)
+        if is_within:
+            _check_within(tx, given)
         if member:
             made = tx.one("member_budget_put", **given, account=account)
             assert made is not None
@@ -93,14 +100,16 @@ class BudgetStore(Operations):
         return NamedBudget(Budget(*row[:_FIELDS]), project)
 
     @write
-    def remove(tx: Tx, budget: str) -> None:
-        """Remove a budget.
+    def remove(
+        tx: Tx, budget: str, project: str | None = None, *, is_of_member: bool = False
+    ) -> None:
+        """Remove a budget, of any project or of one, given by id; or only one of its members.
 
         Raises:
             NotFound: There is no such budget.
         """
-        statements = ("budget_delete", "member_budget_delete")
-        if not any(tx.count(each, id=budget) for each in statements):
+        statements = ["member_budget_delete", *([] if is_of_member else ["budget_delete"])]
+        if not any(tx.count(each, id=budget, project=project) for each in statements):
             raise NotFound("There is no such budget.")
 
     @scan
@@ -189,6 +198,23 @@ def project_budgets(store: Store, projects: Sequence[str]) -> Awaitable[list[Nam
 def _all_named(*rows: Sequence[Row]) -> list[NamedBudget]:
     """Return budgets of projects, then those of members."""
     return [NamedBudget(Budget(*row[:_FIELDS]), row[_FIELDS]) for found in rows for row in found]
+
+
+def _check_within(tx: Tx, given: dict[str, Any]) -> None:
+    """Check that a budget is not above the one that its project has for the same.
+
+    Raises:
+        LimitExceeded: It is.
+    """
+    key = {name: given[name] for name in ("project", "device", "unit", "period")}
+    own = tx.one("budget_maximum", **key)
+    if own is not None and given["maximum"] > own[0]:
+        unit = given["unit"]
+        highest = from_stored_amount(unit, own[0])
+        raise LimitExceeded(
+            f"maximum must be at most {highest:g} {unit}, the project's own budget.",
+            field="maximum",
+        )
 
 
 def _member(tx: Tx, project: str, name: str, member: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.features.invitations.service import InvitationAdmin
 from qwicket.pages.admin_choices import project_choices
-from qwicket.pages.admin_parts import Act, Part
+from qwicket.pages.admin_parts import Act, Card, Part
 from qwicket.pages.forms import list_page
 
 if TYPE_CHECKING:
@@ -30,16 +30,31 @@ async def read(view: View, _name: str) -> Response:
     )
 
 
+async def _card(view: View, name: str) -> dict[str, Any]:
+    """Return the invitations to the project of a lead."""
+    gateway = view.gateway
+    project = await gateway.admin.project(name)
+    found = await InvitationAdmin(gateway.store, gateway.now_ms).all(project.id)
+    return {
+        "project": name,
+        "is_personal": await gateway.store.accounts.is_personal(name),
+        "listed": list_page(view.request, found, _PAGE_ROWS, "invitations_from"),
+    }
+
+
 PART: Final = Part(
+    cards={"lead": Card("lead-invitations.html", _card)},
     pages={"invitations": "qwicket.features.invitations.admin_pages:read"},
     links={"people": ("Invitations", "/admin/invitations")},
     acts={
         "create_invitation": Act(
-            "create_invitation", fields={"project": "text", "uses": "number", "life_s": "days"}
+            "create_invitation",
+            fields={"project": "text", "role": "text", "uses": "number", "life_s": "days"},
         ),
         "delete_invitation": Act(
             "delete_invitation",
             ("invitation",),
+            query={"project": "{project}"},
             question="Delete this invitation?",
             warning="Nobody can use it any more. The accounts that were created with it stay.",
             button="Delete the invitation",

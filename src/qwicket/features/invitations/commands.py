@@ -16,7 +16,11 @@ from qwicket.schema import invitations as schema
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
 
-_HEADINGS: Final = ("id", "project", "used", "of", "until")
+_HEADINGS: Final = ("id", "project", "role", "used", "of", "until")
+
+_project = click.option(
+    "--project", metavar="P", help="Only of this project; leads of a project give theirs."
+)
 
 
 @click.group(cls=Section, short_help="Invite people to create an account.")
@@ -28,7 +32,14 @@ def invitation() -> None:
 @click.option(
     "--project",
     metavar="P",
-    help="Project that they become members of; by default only their own.",
+    help="Project that they join; by default only their own.",
+)
+@click.option(
+    "--role",
+    type=options.Choice(["member", "reader"]),
+    default="member",
+    show_default=True,
+    help="What they may do in the project.",
 )
 @click.option(
     "--uses",
@@ -49,13 +60,18 @@ def invitation() -> None:
 )
 @json_flag
 @options.administration
-def add(project: str | None, uses: int, life_s: int, as_json: bool, admin: Administration) -> None:
+def add(
+    project: str | None, role: str, uses: int, life_s: int, as_json: bool, admin: Administration
+) -> None:
     """Make an invitation; print the address of its page, which contains its code.
 
     People who open the page create an account, or join the project with the account they have.
-    Without --url or --profile only a path is printed: put the server's address before it.
+    Without --url or --profile only a path is printed: put the server's address before it. Leads of
+    a shared project invite to it, with --project.
     """
-    body = schema.NewInvitationBody(project=project, uses=uses, life_s=life_s)
+    body = {"project": project, "uses": uses, "life_s": life_s}
+    if role != "member":  # servers of version 1.0 know no roles
+        body["role"] = role
     made = admin.post("invitations", body=body, of=schema.CreatedInvitationBody)
     url = made.url
     if not admin.is_remote:
@@ -66,17 +82,20 @@ def add(project: str | None, uses: int, life_s: int, as_json: bool, admin: Admin
 
 
 @invitation.command("list", short_help="List invitations.")
+@_project
 @json_flag
 @options.administration
-def list_invitations(as_json: bool, admin: Administration) -> None:
+def list_invitations(project: str | None, as_json: bool, admin: Administration) -> None:
     """List the valid invitations, the newest first."""
-    found = admin.get("invitations", of=schema.InvitationList).invitations
+    query = {"project": project} if project else None
+    found = admin.get("invitations", query=query, of=schema.InvitationList).invitations
     rows = [
         Row(
             msgspec.to_builtins(each),
             (
                 each.id,
                 each.project or "",
+                each.role if each.project else "",
                 f"{each.used:,}",
                 f"{each.uses:,}",
                 minute_of(each.expires_at or ""),
@@ -89,7 +108,9 @@ def list_invitations(as_json: bool, admin: Administration) -> None:
 
 @invitation.command("remove", short_help="Delete an invitation.")
 @click.argument("invitation_id", metavar="ID")
+@_project
 @options.administration
-def remove(invitation_id: str, admin: Administration) -> None:
+def remove(invitation_id: str, project: str | None, admin: Administration) -> None:
     """Delete the invitation ID. The accounts that it has created stay."""
-    admin.change("DELETE", "invitations", invitation_id)
+    query = {"project": project} if project else None
+    admin.change("DELETE", "invitations", invitation_id, query=query)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from qwicket.dialects.native.admin.access import LEAD
 from qwicket.dialects.routing import Late, Open, Route, json_body
-from qwicket.model.accounts import Scope
 from qwicket.schema import accounts
 from qwicket.schema import invitations as schema
 
@@ -30,7 +30,8 @@ ADMIN_ROUTES: Final = (
         "GET",
         "/invitations",
         _late("list_invitations"),
-        Scope.ADMIN,
+        LEAD,
+        parameters=("project",),
         responses=(schema.InvitationList,),
         is_of_all_devices=True,
     ),
@@ -38,7 +39,7 @@ ADMIN_ROUTES: Final = (
         "POST",
         "/invitations",
         _late("create_invitation"),
-        Scope.ADMIN,
+        LEAD,
         json_body(schema.NewInvitationBody),
         responses=(schema.CreatedInvitationBody,),
         status=201,
@@ -48,7 +49,8 @@ ADMIN_ROUTES: Final = (
         "DELETE",
         "/invitations/{invitation}",
         _late("delete_invitation"),
-        Scope.ADMIN,
+        LEAD,
+        parameters=("project",),
         status=204,
         is_of_all_devices=True,
     ),

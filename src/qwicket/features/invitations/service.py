@@ -1,4 +1,4 @@
-"""Invitations: administrators make them, and people create their accounts with them."""
+"""Invitations of administrators and leads of projects, with which people create accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Gateway
     from qwicket.gateway.signin import SignIn
-    from qwicket.model.accounts import Account, Actor, SignInSettings
+    from qwicket.model.accounts import Account, Actor, InvitedRole, SignInSettings
     from qwicket.store import Store
 
 _MAX_CODE_CHARS: Final = 64
@@ -59,48 +59,62 @@ class InvitationAdmin:
         self._now_ms = now_ms
 
     async def add(
-        self, *, project: str | None, uses: int, life_s: int, made_by: str | None = None
+        self,
+        *,
+        project: str | None,
+        uses: int,
+        life_s: int,
+        role: InvitedRole = "member",
+        made_by: str | None = None,
+        by_lead: bool = False,
     ) -> NewInvitation:
         """Make an invitation.
 
         Args:
-            project: Name of the project that the accounts become members of.
+            project: Name of the project that the accounts join.
             uses: Number of accounts that can be created, or can join the project, with it.
             life_s: Seconds until it ends.
+            role: What the accounts may do in the project.
             made_by: Name of who makes it.
+            by_lead: Whether a lead of the project makes it, not an administrator.
 
         Raises:
-            InvalidRequest: A number is out of its range.
+            InvalidRequest: A number is out of its range, or there is a role without a project.
             NotFound: There is no such project.
+            Forbidden: A lead invites to the own project of a person.
+            LimitExceeded: A lead invites to a project that has too many invitations.
         """
         for name, value, maximum in (("uses", uses, _MAX_USES), ("life_s", life_s, _MAX_LIFE_S)):
             if not 1 <= value <= maximum:
                 raise InvalidRequest(
                     f"{name} must be from 1 to {maximum}; not {value}.", field=name
                 )
+        if project is None and role != "member":
+            raise InvalidRequest(f"role: {role} needs a project.", field="role")
         code, now = new_secret(), self._now_ms()
         new = Invitation(
             id=new_id(now),
             project=project,
+            role=role,
             maximum=uses,
             used=0,
             created_at=now,
             expires_at=now + 1000 * life_s,
             made_by=made_by,
         )
-        return NewInvitation(await self._store.add(new, digest(code)), code)
+        return NewInvitation(await self._store.add(new, digest(code), by_lead=by_lead), code)
 
-    async def all(self) -> list[Invitation]:
-        """Return the valid invitations, the newest first."""
-        return await self._store.all(self._now_ms())
+    async def all(self, project: str | None = None) -> list[Invitation]:
+        """Return the valid invitations of a project, given by id, or all, the newest first."""
+        return await self._store.all(self._now_ms(), project)
 
-    async def remove(self, id: str) -> None:
-        """Delete an invitation; the accounts that it has created stay.
+    async def remove(self, id: str, project: str | None = None) -> None:
+        """Delete an invitation of a project, given by id, or of any; its accounts stay.
 
         Raises:
             NotFound: There is no such invitation.
         """
-        await self._store.remove(id)
+        await self._store.remove(id, project)
 
 
 class Invitations:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.errors import Forbidden, NotFound
+from qwicket.model.errors import Forbidden, LimitExceeded, NotFound
 from qwicket.store.accounts import Accounts
 from qwicket.store.audit import ABSENT, ActRecorder
 from qwicket.store.operations import Operations, read, scan, write
 
 if TYPE_CHECKING:
-    from qwicket.model.accounts import Account, Token
+    from qwicket.model.accounts import Account, InvitedRole, Token
     from qwicket.store.database import Tx
     from qwicket.store.links import Use
+
+
+_MAX_OF_PROJECT: Final = 64
+"""Limit on the invitations of a project to which a lead adds one."""
 
 
 class Invitation(NamedTuple):
@@ -20,7 +24,8 @@ class Invitation(NamedTuple):
 
     Attributes:
         id: Its id.
-        project: Name of the project that the accounts become members of, if any.
+        project: Name of the project that the accounts join, if any.
+        role: What they may do in the project.
         maximum: Limit on `used`.
         used: Number of accounts that it has created, or that joined the project by it.
         created_at: Unix milliseconds.
@@ -30,6 +35,7 @@ class Invitation(NamedTuple):
 
     id: str
     project: str | None
+    role: InvitedRole
     maximum: int
     used: int
     created_at: int
@@ -41,19 +47,31 @@ class InvitationStore(Operations):
     """Operations on invitations."""
 
     @write
-    def add(tx: Tx, new: Invitation, digest: bytes) -> Invitation:
+    def add(tx: Tx, new: Invitation, digest: bytes, *, by_lead: bool) -> Invitation:
         """Store an invitation, and delete those that have ended.
+
+        Args:
+            tx: The transaction.
+            new: The invitation.
+            digest: Digest of its code.
+            by_lead: Whether a lead of the project makes it, not an administrator. Each person leads
+                a project of their own, and must not invite everybody to the server by it.
 
         Raises:
             NotFound: There is no such project.
+            Forbidden: A lead invites to the own project of a person.
+            LimitExceeded: A lead invites to a project that has too many invitations.
         """
         project = None if new.project is None else Accounts.project(tx, new.project).id
         tx.run("invitation_expire", now=new.created_at)
+        if by_lead:
+            _check_lead(tx, new, project)
         tx.run(
             "invitation_add",
             id=new.id,
             digest=digest,
             project=project,
+            role=new.role,
             maximum=new.maximum,
             now=new.created_at,
             expires_at=new.expires_at,
@@ -62,9 +80,10 @@ class InvitationStore(Operations):
         return new
 
     @scan
-    def all(tx: Tx, now: int) -> list[Invitation]:
-        """Return the valid invitations, the newest first."""
-        return [Invitation(*row) for row in tx.all("invitation_list", now=now)]
+    def all(tx: Tx, now: int, project: str | None = None) -> list[Invitation]:
+        """Return the valid invitations of a project, given by id, or all, the newest first."""
+        found = tx.all("invitation_list", now=now, project=project)
+        return [Invitation(*row) for row in found]
 
     @read
     def find(tx: Tx, digest: bytes, now: int) -> Invitation | None:
@@ -73,13 +92,13 @@ class InvitationStore(Operations):
         return Invitation(*row) if row else None
 
     @write
-    def remove(tx: Tx, id: str) -> None:
-        """Delete an invitation; the accounts that it has created stay.
+    def remove(tx: Tx, id: str, project: str | None = None) -> None:
+        """Delete an invitation of a project, given by id, or of any; its accounts stay.
 
         Raises:
             NotFound: There is no such invitation.
         """
-        if not tx.count("invitation_remove", id=id):
+        if not tx.count("invitation_remove", id=id, project=project):
             raise NotFound("There is no such invitation.")
 
     @write
@@ -106,7 +125,7 @@ class InvitationStore(Operations):
         act = _act(use, found, account, "accept_invitation", "account", account.name)
         act.record(tx, ABSENT)
         if found.project is not None:
-            Accounts.add_member(tx, found.project, name)
+            Accounts.add_member(tx, found.project, name, found.role)
         if token is not None:
             Accounts.add_token(tx, token, account=name, project=found.project, digest=token_digest)
         return account
@@ -124,13 +143,30 @@ class InvitationStore(Operations):
             raise Forbidden(NOT_VALID)
         if account not in Accounts.members(tx, found.project):
             _use(tx, use)
-            Accounts.add_member(tx, found.project, account)
+            Accounts.add_member(tx, found.project, account, found.role)
             joined = Accounts.by_name(tx, account)
             member = (found.project, joined.name)
             _act(use, found, joined, "join_project", "member", *member).record(tx, ABSENT)
 
 
 NOT_VALID: Final = "The invitation does not exist, or has ended, or was used up. Ask for a new one."
+
+
+def _check_lead(tx: Tx, new: Invitation, project: str | None) -> None:
+    """Check an invitation that a lead makes; the project is given by id."""
+    if Accounts.is_personal(tx, new.project or ""):
+        raise Forbidden(
+            f"project: {new.project} is a person's own project, to which only administrators"
+            " invite.",
+            field="project",
+        )
+    count = tx.one("invitation_count", project=project)
+    if count is not None and count[0] >= _MAX_OF_PROJECT:
+        raise LimitExceeded(
+            f"project: {new.project} has {_MAX_OF_PROJECT} invitations, the most allowed. Delete"
+            " some.",
+            field="project",
+        )
 
 
 def _use(tx: Tx, use: Use) -> Invitation:

@@ -251,16 +251,21 @@ update token set revoked_at = :now
 where id in (select tree.id from tree) and revoked_at is null;
 
 -- name: member_add
-insert into member (account, project) values (:account, :project) on conflict do nothing;
-
--- name: member_add_lead
-insert into member (account, project, role) values (:account, :project, 'lead');
+insert into member (account, project, role) values (:account, :project, :role)
+on conflict do nothing;
 
 -- name: member_change
 -- A null parameter leaves its column unchanged.
 update member set
     shares = coalesce(cast(:shares as integer), shares), role = coalesce(cast(:role as text), role)
 where account = :account and project = :project;
+
+-- name: member_end_invitations
+-- scans: few rows
+-- Those that a former lead has made, who could come back with them. Reads all invitations, which
+-- are few.
+delete from invitation
+where project = :project and made_by = (select name from account where id = :account);
 
 -- name: member_leads
 select 1 from member where account = :account and project = :project and role = 'lead';

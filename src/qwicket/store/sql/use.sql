@@ -63,9 +63,9 @@ on conflict (project, device, day, account, slurm_account, slurm_job) do update 
 
 -- name: use_list
 -- sorts: few rows
--- What the jobs that ended in a time have used, by what is asked for; the others are null. An
--- account is empty where it was not counted yet, a name of Slurm where clients gave none. Indexes
--- daily_use_by_day, account_use_by_day and slurm_use_by_day.
+-- What the jobs that ended in a time have used, of one project or of all, by what is asked for; the
+-- others are null. An account is empty where it was not counted yet, a name of Slurm where clients
+-- gave none. Indexes daily_use_by_day, account_use_by_day and slurm_use_by_day.
 select
     case when cast(:by_project as integer) = 1 then project.name end as of_project,
     case when cast(:by_account as integer) = 1 then coalesce(account.name, '') end as of_account,
@@ -79,6 +79,7 @@ from {use_with_slurm} as used
 inner join project on project.id = used.project
 left join account on account.id = used.account
 where used.day >= :since and used.day < :until
+    and (cast(:project as text) is null or used.project = :project)
 group by of_project, of_account, on_device, on_day, in_slurm_account, in_slurm_job
 having sum(used.jobs) > 0
 limit :limit;

@@ -15,6 +15,7 @@ from qwicket.features.budgets.store import BudgetStore, project_budgets
 from qwicket.model.accounts import Token
 from qwicket.model.bounds import Bounds
 from qwicket.model.budgets import (
+    EACH,
     MICRO,
     Budget,
     BudgetPeriod,
@@ -555,3 +556,29 @@ async def test_budgets_of_some_projects_are_read(store: Store, ada: Token) -> No
     for projects, names in (([ada.project], ["ada"]), ([eve.project, "x"], ["eve"]), ([], [])):
         found = await project_budgets(store, projects)
         assert [each.project for each in found] == names
+
+
+@pytest.mark.both_databases
+async def test_a_lead_sets_and_removes_budgets_of_members_within_those_of_the_project(
+    store: Store, ada: Token
+) -> None:
+    budgets = store.feature(BudgetStore)
+
+    async def set_each(maximum: int, period: BudgetPeriod = "total") -> str:
+        made = await budgets.put(
+            *(new_id(NOW), "ada", "", "shots", period, maximum, NOW, EACH), is_within=True
+        )
+        return made.budget.id
+
+    own = await put(store, 100)
+    with pytest.raises(LimitExceeded, match="at most 100 shots, the project's own budget"):
+        await set_each(101)
+    await set_each(101, "day")
+    each = await set_each(100)
+    await make_token(store, "ben")
+    projects = [(await store.accounts.project(name)).id for name in ("ada", "ben")]
+    for budget, project in ((own, projects[0]), (each, projects[1])):
+        with pytest.raises(NotFound):
+            await budgets.remove(budget, project, is_of_member=True)
+    await budgets.remove(each, projects[0], is_of_member=True)
+    await budgets.remove(own)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
     from qwicket.compute import Cluster
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
     from qwicket.scheduling import QueuePosition
+
+LEAD: Final = (Scope.ADMIN, Scope.TOKENS_WRITE)
+"""Scopes for what administrators and, of their projects, leads do (`Admin.led_project`)."""
 
 
 class Access(Protocol):

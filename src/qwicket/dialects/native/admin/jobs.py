@@ -37,9 +37,13 @@ _FEW_JOBS: Final = 100
 
 
 async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """List jobs of all accounts, newest first; with `after`, oldest first."""
+    """List jobs of all accounts, newest first; with `after`, oldest first.
+
+    A lead gives the project.
+    """
     given = request.query_params
     query = params.query(given, access.limits, also=("after", "account", "project"))
+    await access.admin.led_project(actor, given.get("project"))
     after = params.integer(given, "after", minimum=0, maximum=INT64_MAX)
     if after is not None:
         query = structs.replace(query, after=after, oldest_first=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 from starlette.responses import Response
 
 from qwicket.dialects.native import account_wire
 from qwicket.dialects.responses import json
-from qwicket.model.accounts import Scope
-from qwicket.model.errors import Forbidden, InvalidRequest
+from qwicket.model.errors import InvalidRequest
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ async def change_project(
 
 async def list_members(access: Access, actor: Actor, request: Request[None]) -> Response:
     """List the accounts in a project, as an administrator or a lead of it."""
-    await _require_lead(access, actor, request)
+    await access.admin.led_project(actor, request.path_params["project"])
     members = await access.admin.members(request.path_params["project"])
     shown = tuple(schema.MemberBody(**each._asdict()) for each in members)
     return json(schema.MemberList(accounts=tuple(each.name for each in members), members=shown))
@@ -57,7 +56,7 @@ async def list_members(access: Access, actor: Actor, request: Request[None]) -> 
 
 async def add_member(access: Access, actor: Actor, request: Request[None]) -> Response:
     """Add an account to a project: it may submit jobs for the project and read its jobs."""
-    await _require_lead(access, actor, request)
+    await access.admin.led_project(actor, request.path_params["project"])
     names = request.path_params
     await access.admin.add_member(names["project"], names["account"])
     return Response(status_code=204)
@@ -67,7 +66,7 @@ async def change_member(
     access: Access, actor: Actor, request: Request[schema.MemberChangeBody]
 ) -> Response:
     """Change the shares or the role of a member in a project."""
-    await _require_lead(access, actor, request)
+    await access.admin.led_project(actor, request.path_params["project"])
     names, body = request.path_params, request.payload
     if body.shares is None and body.role is None:
         raise InvalidRequest("Give shares, role or both.", field="shares")
@@ -79,19 +78,7 @@ async def change_member(
 
 async def remove_member(access: Access, actor: Actor, request: Request[None]) -> Response:
     """Remove an account from a project, and revoke its tokens for that project."""
-    await _require_lead(access, actor, request)
+    await access.admin.led_project(actor, request.path_params["project"])
     names = request.path_params
     await access.admin.remove_member(names["project"], names["account"])
     return Response(status_code=204)
-
-
-async def _require_lead(access: Access, actor: Actor, request: Request[Any]) -> None:
-    """Require an administrator's token, or one of a lead of the project.
-
-    Raises:
-        Forbidden: It is neither; with one text, whether or not there is such a project.
-    """
-    if Scope.ADMIN in actor.scopes:
-        return
-    if not await access.admin.leads(actor, request.path_params["project"]):
-        raise Forbidden("Only administrators and leads of the project may do this.")

@@ -1,4 +1,4 @@
-"""The routes of `/v1/admin`, all of which need the scope `admin`."""
+"""The routes of `/v1/admin`: for the scope `admin`, some also for leads of a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qwicket.dialects.native.admin import (
     projects,
     usage,
 )
-from qwicket.dialects.native.admin.access import TokenAccess
+from qwicket.dialects.native.admin.access import LEAD, TokenAccess
 from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
@@ -41,7 +41,6 @@ _ACCOUNT_CHANGE: Final = json_body(schema.AccountChangeBody)
 _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
 _PROJECT_CHANGE: Final = json_body(schema.ProjectChangeBody)
-_LEAD: Final = (Scope.ADMIN, Scope.TOKENS_WRITE)
 _MEMBER_CHANGE: Final = json_body(schema.MemberChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
@@ -183,15 +182,15 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/projects/{project}/members",
         projects.list_members,
-        _LEAD,
+        LEAD,
         responses=(schema.MemberList,),
     ),
-    Route("PUT", "/projects/{project}/members/{account}", projects.add_member, _LEAD, status=204),
+    Route("PUT", "/projects/{project}/members/{account}", projects.add_member, LEAD, status=204),
     Route(
         "PATCH",
         "/projects/{project}/members/{account}",
         projects.change_member,
-        _LEAD,
+        LEAD,
         _MEMBER_CHANGE,
         status=204,
     ),
@@ -199,7 +198,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/projects/{project}/members/{account}",
         projects.remove_member,
-        _LEAD,
+        LEAD,
         status=204,
     ),
     Route("GET", "/devices", devices.list_all_devices, _ADMIN, responses=(schema.AdminDeviceList,)),
@@ -228,7 +227,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/jobs",
         jobs.list_all_jobs,
-        _ADMIN,
+        (_ADMIN, Scope.JOBS_READ),
         parameters=("limit", "before", "after", "account", "project", *SEARCH),
         responses=(schema.AdminJobList,),
     ),
@@ -293,8 +292,8 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/usage",
         usage.read_usage,
-        _ADMIN,
-        parameters=("from", "to", "by"),
+        LEAD,
+        parameters=("from", "to", "by", "project"),
         responses=(budget_schema.UseList,),
     ),
 )

@@ -1,4 +1,4 @@
-"""What jobs have used, for administrators."""
+"""What jobs have used, for administrators and, of their projects, leads."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Read how much the jobs that ended in a period have used, in groups."""
+    """Read how much the jobs that ended in a period have used, in groups.
+
+    Those of all projects, or of one; a lead gives the project.
+    """
     query = request.query_params
+    project = await access.admin.led_project(actor, query.get("project"))
     by = use_parts(query, "project,device")
-    usage = await access.admin.usage.usage(day(query, "from"), day(query, "to"), by)
+    usage = await access.admin.usage.usage(day(query, "from"), day(query, "to"), by, project)
     return json(
         schema.UseList(
             usage=tuple(
