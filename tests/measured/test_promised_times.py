@@ -37,6 +37,18 @@ def test_a_revoked_token_is_refused(tmp_path: Path, record: Record) -> None:
     record("until a revoked token is refused", took_s, at_most=0.1, unit="s")
 
 
+def test_a_class_of_a_thousand_is_added(tmp_path: Path, record: Record) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("name\n" + "".join(f"s{k:04}\n" for k in range(1_000)))
+    with running_server(tmp_path / "server") as live:
+        live.admin("project", "add", "course")
+        adding = ("user", "add", "--from", str(people), "--tokens", str(tmp_path / "tokens"))
+        began = time.monotonic()
+        live.admin(*adding, "--below", "course", "--budget", "seconds", "600", "month")
+        took_s = time.monotonic() - began
+    record("1,000 people with projects and budgets", took_s, at_most=5, unit="s")
+
+
 def test_a_stream_ends_when_its_token_is_revoked(tmp_path: Path, record: Record) -> None:
     with running_server(tmp_path) as live, live.client(live.managing_token()) as http:
         made = http.post("/v1/tokens", json={"scopes": ["jobs:read"]}).raise_for_status().json()

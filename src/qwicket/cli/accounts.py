@@ -25,6 +25,7 @@ from qwicket.cli.options import setting
 from qwicket.clients.native import ApiError
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.bounds import USUAL, USUAL_LIFE_S
+from qwicket.model.budgets import PERIODS, UNITS
 from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
 
@@ -76,6 +77,19 @@ def user() -> None:
     help="With --from: project that they join, and to which the jobs of their tokens count.",
 )
 @click.option(
+    "--below",
+    metavar="P",
+    help="With --from: project below which each gets a project, to which the jobs of their tokens"
+    " count.",
+)
+@click.option(
+    "--budget",
+    nargs=3,
+    type=(options.Choice(UNITS), options.FloatRange(0, 10**15), options.Choice(PERIODS)),
+    metavar="UNIT N PERIOD",
+    help="With --below: budget of each of these projects, such as seconds 600 month.",
+)
+@click.option(
     "--expires",
     callback=options.duration_s,
     metavar="TIME",
@@ -96,6 +110,8 @@ def add_user(
     people: Path | None,
     tokens: Path | None,
     project: str | None,
+    below: str | None,
+    budget: tuple[Any, float, Any] | None,
     expires: int | None,
     no_passwords: bool,
     as_json: bool,
@@ -113,12 +129,18 @@ def add_user(
             raise click.UsageError("--from needs --tokens DIR.")
         from qwicket.cli.people import add_people
 
-        number = add_people(people, tokens, admin, project=project, life_s=expires)
+        default = None
+        if budget is not None:
+            unit, maximum, period = budget
+            default = schema.DefaultBudgetBody(unit=unit, maximum=maximum, period=period)
+        number = add_people(
+            *(people, tokens, admin), project=project, below=below, budget=default, life_s=expires
+        )
         made = {"accounts": number, "tokens": str(tokens)}
         text = f"{number} accounts; their tokens are in {tokens}"
         click.echo(json_line(made) if as_json else text)
         return
-    if name is None or tokens is not None or project is not None or expires is not None:
+    if name is None or any(each is not None for each in (tokens, project, below, budget, expires)):
         raise click.UsageError("Give NAME; or --from FILE --tokens DIR for many accounts.")
     password = None
     if password_stdin:

@@ -105,7 +105,9 @@ class Administration:
 
 
 def _path(parts: tuple[str, ...], query: Mapping[str, str] | None = None) -> str:
-    path = "/".join((_PATH, *(quote(part, safe="") for part in parts)))
+    if parts[0] == "projects":
+        parts = tuple(part.replace("/", ":") for part in parts)  # a slash begins another part
+    path = "/".join((_PATH, *(quote(part, safe=":") for part in parts)))
     return f"{path}?{urlencode(query)}" if query else path
 
 

@@ -229,7 +229,7 @@ class _Groups(click.ParamType["Mapping[str, GroupRights]"]):
     ) -> Mapping[str, GroupRights]:
         import msgspec
 
-        from qwicket.model.accounts import GroupRights, check_name
+        from qwicket.model.accounts import GroupRights, check_project_name
         from qwicket.model.errors import InvalidRequest
 
         if not isinstance(value, str):
@@ -238,7 +238,7 @@ class _Groups(click.ParamType["Mapping[str, GroupRights]"]):
             found = msgspec.json.decode(value, type=dict[str, GroupRights])
             for rights in found.values():
                 for project in rights.projects:
-                    check_name(project, "project")
+                    check_project_name(project, "project")
         except (msgspec.DecodeError, InvalidRequest) as error:
             self.fail(
                 f"{str(error).rstrip('.')}. It must be like"

@@ -30,6 +30,8 @@ def add_people(
     admin: Administration,
     *,
     project: str | None,
+    below: str | None,
+    budget: schema.DefaultBudgetBody | None,
     life_s: int | None,
 ) -> int:
     """Add the accounts of a file, and write their tokens; return the number of accounts.
@@ -41,7 +43,9 @@ def add_people(
     """
     people = read(file)
     _prepare(folder, [each.name for each in people])
-    body = schema.PeopleBody(accounts=tuple(people), project=project, life_s=life_s)
+    body = schema.PeopleBody(
+        accounts=tuple(people), project=project, below=below, budget=budget, life_s=life_s
+    )
     made = admin.post("bulk", "accounts", body=body, of=schema.SecretList).accounts
     _write(folder, made, {each.name for each in people}, file)
     return len(made)

@@ -52,7 +52,12 @@ def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> N
     " slurm_job.",
 )
 @days
-@click.option("--project", metavar="P", help="Only this project; a lead of a project gives it.")
+@click.option(
+    "--project",
+    metavar="P",
+    help="Only this project and those below it; a lead of a project gives it.",
+)
+@click.option("--tree", is_flag=True, help="Count the use of a project for those above it, too.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with a heading.")
 @json_flag
 @options.administration
@@ -61,6 +66,7 @@ def usage(
     first: datetime | None,
     last: datetime | None,
     project: str | None,
+    tree: bool,
     as_csv: bool,
     as_json: bool,
     admin: Administration,
@@ -73,6 +79,8 @@ def usage(
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
     query = {"by": by, **({"project": project} if project else {})}
+    if tree:
+        query["tree"] = "true"
     for name, day in (("from", first), ("to", last)):
         if day is not None:
             query[name] = day.date().isoformat()

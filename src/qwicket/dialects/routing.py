@@ -25,7 +25,7 @@ from qwicket.dialects.requests import PASS_THROUGH, PUBLIC_URL, REFUSAL, REQUEST
 from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.dialects.validation import SMALL_BODY_BYTES, clip_text
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
-from qwicket.model.accounts import Scope
+from qwicket.model.accounts import Scope, project_name
 from qwicket.model.errors import (
     ConfirmationNeeded,
     InternalError,
@@ -336,7 +336,10 @@ class Dialect:
     def _find(self, path: str) -> tuple[Mapping[str, Route], dict[str, str]]:
         for pattern, by_method in self._table:
             if found := pattern.match(path):
-                return by_method, found.groupdict()
+                names = found.groupdict()
+                if "project" in names:
+                    names["project"] = project_name(names["project"])
+                return by_method, names
         return {}, {}
 
     def _handlers_of(self, path: str) -> Handlers:

@@ -26,6 +26,7 @@ from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFou
 from qwicket.model.ids import new_id
 from qwicket.model.limits import SignInLimits
 from qwicket.model.people import IMPORT_TOKEN
+from qwicket.registrations import hook
 from qwicket.store import NewMember
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.links import NewLink
     from qwicket.gateway.passwords import Passwords
+    from qwicket.model.budgets import DefaultBudget
     from qwicket.model.people import Absent, ImportPlan
     from qwicket.store import Store
     from qwicket.store.accounts import Listed, ListedAccount
@@ -108,6 +110,8 @@ class AccountAdmin:
         people: Sequence[Person],
         *,
         project: str | None = None,
+        below: str | None = None,
+        budget: DefaultBudget | None = None,
         scopes: Sequence[str] = (),
         life_s: int | None = None,
     ) -> list[tuple[str, NewToken]]:
@@ -117,6 +121,8 @@ class AccountAdmin:
             people: Names and addresses of the new accounts.
             project: Project that they become members of, and to which their tokens' jobs count; by
                 default each account's own.
+            below: In place of it, the project below which each gets a project.
+            budget: What the jobs of each of these projects may use.
             scopes: Scopes of the tokens, except those of administrators and labs; by default the
                 three that reading and submitting need.
             life_s: Seconds until the tokens expire; by default never.
@@ -128,8 +134,18 @@ class AccountAdmin:
             InvalidRequest: A scope is invalid, or a name or address; the text says whose.
             Conflict: A name or address is in use, or occurs twice.
             NotFound: There is no such project.
-            LimitExceeded: There are more than `MAX_PEOPLE`.
+            LimitExceeded: There are more than `MAX_PEOPLE`, or the budget is too large.
         """
+        if project is not None and below is not None:
+            raise InvalidRequest("below: give either project or below.", field="below")
+        if budget is not None and below is None:
+            raise InvalidRequest("budget: give below, too.", field="budget")
+        set_budget = None
+        if budget is not None:
+            budgets = hook("budget_administration")
+            if budgets is None:
+                raise InvalidRequest("budget: this server has no budgets.", field="budget")
+            set_budget = budgets(self.store, self.now_ms).setter(budget)
         if len(people) > MAX_PEOPLE:
             raise LimitExceeded(
                 f"accounts: there are {len(people):,}; {MAX_PEOPLE:,} at once are allowed.",
@@ -143,7 +159,7 @@ class AccountAdmin:
             NewMember(
                 name=person.name,
                 email=person.email,
-                project=project,
+                project=project if below is None else f"{below}/{person.name}",
                 token=Token(
                     id=new_id(now),
                     account="",
@@ -157,7 +173,9 @@ class AccountAdmin:
             )
             for person, secret in zip(checked, secrets, strict=True)
         ]
-        tokens = await self.store.accounts.add_with_tokens(members, now)
+        tokens = await self.store.accounts.add_with_tokens(
+            members, now, below=below, set_budget=set_budget
+        )
         return [
             (member.name, NewToken(token, secret))
             for member, token, secret in zip(members, tokens, secrets, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from qwicket.model.accounts import (
     Scope,
     Token,
     check_name,
+    check_project_name,
 )
 from qwicket.model.budgets import DAY_MS
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
@@ -63,13 +65,14 @@ class Admin(AccountAdmin, JobAdmin):
     """Administration with access to the data folder or the database, or with an admin token."""
 
     async def add_project(self, name: str, *, shares: int = 1) -> Project:
-        """Create a project without members.
+        """Create a project without members, below another one if its name has slashes.
 
         Raises:
             InvalidRequest: The name or the number of shares is invalid.
-            Conflict: The name is in use.
+            Conflict: The name is in use, or the project above is an account's own.
+            NotFound: There is no project above it.
         """
-        check_name(name)
+        check_project_name(name)
         return await self.store.accounts.add_project(name, _shares(shares), self.now_ms())
 
     async def projects(self) -> list[Project]:
@@ -95,6 +98,10 @@ class Admin(AccountAdmin, JobAdmin):
         if "\0" in name:  # PostgreSQL cannot store it
             raise NotFound(f"There is no project {name[:100]!r}.", field="project")
         return await self.store.accounts.project(name)
+
+    async def projects_below(self, project: Project) -> list[Project]:
+        """Return the projects below one, by name."""
+        return await self.store.accounts.projects_below(project.id)
 
     async def set_shares(self, project: str, shares: int) -> Project:
         """Set the number of shares of a project.
@@ -138,9 +145,11 @@ class Admin(AccountAdmin, JobAdmin):
         """
         if Scope.ADMIN in actor.scopes:
             return None if name is None else await self.project(name)
-        for each in await self.store.accounts.projects_of(actor.account):
-            if each.name == name and await self.store.accounts.leads(actor.account, each.id):
-                return each
+        if name is not None:
+            with suppress(NotFound):
+                found = await self.project(name)
+                if await self.store.accounts.leads(actor.account, found.id):
+                    return found
         raise Forbidden(
             "Only administrators and leads of the project may do this."
             + (" Name the project that you lead." if name is None else ""),

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from qwicket.gateway.account_admin import checked_email
-from qwicket.model.accounts import MemberRole, check_name
+from qwicket.model.accounts import MemberRole, check_name, check_project_name
 from qwicket.model.budgets import checked_maximum
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.people import FIELD, PersonLine, WantedBudget, refuse
@@ -102,7 +102,7 @@ def _person(line: int, cells: dict[str, str], now: int) -> PersonLine:
         line=line,
         name=check_name(cells.get("name", "")),
         email=checked_email(cells.get("email") or None),
-        project=None if project is None else check_name(project, "project"),
+        project=None if project is None else check_project_name(project, "project"),
         role=cast("MemberRole | None", role),
         budgets=tuple(_budgets(cells.get("budget", ""))),
         expires_at=_expires_at(cells.get("expires", ""), now),

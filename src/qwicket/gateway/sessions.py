@@ -18,7 +18,13 @@ from qwicket.gateway.links import NO_PASSWORDS
 from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken, token_name
-from qwicket.model.accounts import DEFAULT_SCOPES, SELF_SERVICE_SCOPES, Scope, Token, check_name
+from qwicket.model.accounts import (
+    DEFAULT_SCOPES,
+    SELF_SERVICE_SCOPES,
+    Scope,
+    Token,
+    check_project_name,
+)
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, QwicketError, Unauthenticated
 from qwicket.model.ids import new_id, parse_id
 from qwicket.model.suggestions import did_you_mean
@@ -227,7 +233,7 @@ class Sessions:
                 f"life_s must be from 1 to {_MAX_LIFE_S}; not {life_s}.", field="life_s"
             )
         if project is not None:
-            check_name(project, "project")
+            check_project_name(project, "project")
         for device in devices:
             await existing_device(self._store, device, "devices")
         now = self._now_ms()

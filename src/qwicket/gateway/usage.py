@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.budgets import DAY_MS, NO_USE, budget_state, period_start
+from msgspec import structs
+
+from qwicket.model.accounts import project_path
+from qwicket.model.budgets import DAY_MS, NO_USE, NamedBudget, budget_state, period_start
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.registrations import hook
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
         BudgetState,
         BudgetUnit,
         GroupUse,
-        NamedBudget,
         TokenUse,
         Use,
         UsePart,
@@ -42,15 +44,25 @@ class Usage:
         self._now_ms = now_ms
 
     async def account_budgets(self, account: str) -> list[NamedBudget]:
-        """Return the budgets of the projects of an account; none without the feature."""
+        """Return the budgets in which jobs of the projects of an account count, by project.
+
+        For each project these are its own and those of the projects above it, with the names of
+        theirs. None without the feature.
+        """
         account_budgets = hook("account_budgets")
         found: list[NamedBudget] = []
         if account_budgets is not None:
             found = await account_budgets(self._store, account)
-        return found
+        own = await self._store.accounts.projects_of(account) if found else []
+        return [
+            NamedBudget(structs.replace(budget, project=project.id), name)
+            for project in own
+            for budget, name in found
+            if name in project.path
+        ]
 
     async def budgets(self, actor: Actor) -> list[BudgetState]:
-        """Return the budgets of an actor's projects, for the devices of its token."""
+        """Return budgets as `account_budgets` does, for the devices of an actor's token."""
         now = self._now_ms()
         return [
             budget_state(budget, project, now)
@@ -61,6 +73,10 @@ class Usage:
     async def of_token(self, actor: Actor) -> TokenUse:
         """Return what jobs of the actor's token, which has bounds, have used or reserved today."""
         return await self._store.bounds.used(actor.token, period_start("day", self._now_ms()))
+
+    async def each_budget(self, actor: Actor) -> list[BudgetState]:
+        """Return the budgets once each, also those in which several projects of the actor count."""
+        return list({each.budget.id: each for each in await self.budgets(actor)}.values())
 
     async def credits_left(self, actor: Actor) -> float:
         """Return the fewest credits left in a cost budget of the token's project for all devices.
@@ -96,6 +112,8 @@ class Usage:
         last: date | None,
         by: Sequence[UsePart],
         project: Project | None = None,
+        *,
+        adds_up: bool = False,
     ) -> list[GroupUse]:
         """Return what the jobs that ended on some days have used; jobs that never ran do not count.
 
@@ -103,14 +121,17 @@ class Usage:
             first: The first day in UTC; None for all up to the last.
             last: The last day; None for all from the first.
             by: What to group by, and in which order.
-            project: The only project; None for all.
+            project: The only project, with those below it; None for all.
+            adds_up: Whether the use of each project includes that of the projects below it.
 
         Raises:
-            InvalidRequest: The last day is before the first.
+            InvalidRequest: The last day is before the first, or there is no project to add up to.
             LimitExceeded: There are more than `_MAX_GROUPS` groups.
         """
         if first is not None and last is not None and last < first:
             raise InvalidRequest(f"to ({last}) must not be before from ({first}).", field="to")
+        if adds_up and "project" not in by:
+            raise InvalidRequest("tree: give it together with project in by.", field="tree")
         since = 0 if first is None else _beginning(first)
         until = INT64_MAX if last is None else _beginning(last) + DAY_MS
         found = await self._store.uses.use_of(
@@ -119,6 +140,8 @@ class Usage:
         if len(found) > _MAX_GROUPS:
             text = f"by {','.join(by)}: more than {_MAX_GROUPS:,} lines. Ask for fewer days."
             raise LimitExceeded(text, field="by")
+        if adds_up:
+            found = _added_up(found, project)
         return sorted(found, key=lambda each: [getattr(each, part) for part in by])
 
     async def daily(
@@ -144,3 +167,14 @@ class Usage:
 
 def _beginning(day: date) -> int:
     return (day - date(1970, 1, 1)).days * DAY_MS
+
+
+def _added_up(found: Iterable[GroupUse], top: Project | None) -> list[GroupUse]:
+    """Return groups in which the use of a project, up to the top, includes that below it."""
+    sums: dict[GroupUse, Use] = {}
+    for each in found:
+        for name in project_path(each.project or ""):
+            if top is None or len(name) >= len(top.name):
+                group = each._replace(project=name, use=NO_USE)
+                sums[group] = sums.get(group, NO_USE) + each.use
+    return [group._replace(use=use) for group, use in sums.items()]

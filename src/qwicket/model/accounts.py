@@ -21,6 +21,8 @@ _TO_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 MAX_NAME_CHARS: Final = 39
 NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
+MAX_DEPTH: Final = 4
+"""Limit on the depth of a tree of projects, because each submission reads the budgets above."""
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
 """Words that follow names in the paths of dialects, such as `/devices/…/bookings/v/1`."""
 _TRUSTED_NAMES: Final = frozenset(
@@ -137,7 +139,7 @@ class Person(NamedTuple):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """A project, to which usage counts.
+    """A project, to which usage counts. The name of one in a tree begins with that of its parent.
 
     `stored_bytes` is the size of what its jobs and groups store. Its ended jobs are deleted after
     `retention_days`, unless this is None.
@@ -149,6 +151,32 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     stored_bytes: int = 0
     retention_days: int | None = None
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Its name after those of the projects above it, the topmost first."""
+        return project_path(self.name)
+
+    @property
+    def address(self) -> str:
+        """Its name where a slash would begin another part, as in paths."""
+        return project_address(self.name)
+
+
+def project_path(name: str) -> tuple[str, ...]:
+    """Return the names of the projects above one and its own: `a`, `a/b`, `a/b/c`."""
+    parts = name.split("/")
+    return tuple("/".join(parts[:n]) for n in range(1, len(parts) + 1))
+
+
+def project_address(name: str) -> str:
+    """Return the name of a project as paths have it, with colons: `physics:lab-1`."""
+    return name.replace("/", ":")
+
+
+def project_name(address: str) -> str:
+    """Return the name of a project from a path, which has colons or, percent-encoded, slashes."""
+    return address.replace(":", "/")
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -380,4 +408,21 @@ def check_name(name: str, field: str = "name") -> str:
         )
     if name in RESERVED_NAMES:
         raise InvalidRequest(f"{field} '{name}' is reserved.", field=field)
+    return name
+
+
+def check_project_name(name: str, field: str = "name") -> str:
+    """Validate the name of a project, which may have those of the projects above it; return it.
+
+    Raises:
+        InvalidRequest: A part is invalid, or there are too many.
+    """
+    parts = name.split("/")
+    if len(parts) > MAX_DEPTH:
+        raise InvalidRequest(
+            f"{field} must have at most {MAX_DEPTH} parts with slashes, not {len(parts)}.",
+            field=field,
+        )
+    for part in parts:
+        check_name(part, field)
     return name

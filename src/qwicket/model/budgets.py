@@ -192,6 +192,14 @@ class Budget(msgspec.Struct, frozen=True):
         return amount_text(self.unit, amount)
 
 
+class DefaultBudget(NamedTuple):
+    """What the jobs of each of many new projects may use, in the unit."""
+
+    unit: BudgetUnit
+    period: BudgetPeriod
+    maximum: float
+
+
 class NamedBudget(NamedTuple):
     """A budget with the name of its project."""
 

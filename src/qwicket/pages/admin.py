@@ -24,7 +24,7 @@ from qwicket.dialects.requests import Request
 from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.gateway import overview
 from qwicket.gateway.job_admin import MAX_COUNTED
-from qwicket.model.accounts import Scope
+from qwicket.model.accounts import Scope, project_address
 from qwicket.model.budgets import DAY_MS
 from qwicket.model.errors import InvalidRequest, NotFound, QwicketError, Unauthenticated
 from qwicket.model.jobs import JobQuery, runner_name
@@ -324,7 +324,7 @@ async def _execute(view: View, act: Act) -> Response:
     query = {key: value for key, value in query.items() if value}
     response = await call(pages, actor, request, act.handler, path=path, query=query, body=body)
     if act.done:
-        name = quote(form.get("name", "").strip(), safe="")
+        name = quote(project_address(form.get("name", "").strip()), safe=":")
         address = f"{pages.base}/admin/{act.to.format(name=name)}" if act.to else view.address()
         mark = "&" if "?" in address else "?"
         location = f"{address}{mark}done={form['act']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from qwicket.model.accounts import project_name
 from qwicket.model.budgets import UNITS, budget_state, from_stored_amount
 from qwicket.pages.admin import at_most, cards
 from qwicket.pages.admin_choices import choices, member_choices
@@ -34,7 +35,7 @@ _DAYS: Final = 30
 
 async def read(view: View, name: str) -> Response:
     """Read the list of projects, or one project."""
-    return await (_read_project(view, name) if name else _read_projects(view))
+    return await (_read_project(view, project_name(name)) if name else _read_projects(view))
 
 
 async def _read_projects(view: View) -> Response:
@@ -100,6 +101,9 @@ async def _read_project(view: View, name: str) -> Response:
         project=project,
         members=list_page(view.request, members, _PAGE_MEMBERS),
         n_members=len(members),
+        below=list_page(
+            view.request, await admin.projects_below(project), _PAGE_MEMBERS, "below_from"
+        ),
         people=choices([each for each in others if each not in names], len(others)),
         member_names=member_choices(sorted(names)),
         units=UNITS,

@@ -16,7 +16,7 @@ _late = partial(Late, "qwicket.pages.admin")
 _PARAMETERS: Final = (
     *("q", "which", "after", "before", "from", "to", "by", "show", "done", "action", "account"),
     *("project", "device", "state", "tag", "name", "dialect", "created_from", "created_to"),
-    "client",
+    *("client", "below_from"),
 )
 """Parameters of the pages: of lists, of usage, and of the lists' files, as `/v1/admin` has them."""
 

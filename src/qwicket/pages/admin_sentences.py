@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from qwicket.model.accounts import project_address
 from qwicket.pages.formats import clip
 from qwicket.registrations import of_features
 
@@ -130,6 +131,9 @@ def sentence(entry: AuditEntry, base: str, zone: tzinfo) -> Sentence:
         zone: Time zone of the reader.
     """
     kind, *names = entry.subject.split("/")
+    if kind in ("project", "member"):  # the name of a project may have slashes, no other has
+        n_others = 1 if kind == "member" else 0
+        names = ["/".join(names[: len(names) - n_others]), *names[len(names) - n_others :]]
     details = _fields(entry.details)
     before, after = _fields(entry.before), _fields(entry.after)
     words: dict[str, Any] = {**before, **after, **details}
@@ -198,7 +202,8 @@ def _link(base: str, page: str, name: str) -> Markup:
     shown = clip(name, _MAX_CHARS)
     if not page or not name:
         return Markup("<b>{}</b>").format(shown)
-    address = f"{base}/admin/{page}/{quote(name, safe='')}"
+    name = project_address(name) if page == "projects" else name
+    address = f"{base}/admin/{page}/{quote(name, safe=':')}"
     return Markup('<a href="{}">{}</a>').format(address, shown)
 
 

@@ -62,7 +62,7 @@ class View(NamedTuple):
         query = {**self.request.query_params, "done": None, **changed}
         query = {key: value for key, value in query.items() if value not in ("", None)}
         scope = self.request.scope
-        path: str = quote(scope["path"].removeprefix(scope["root_path"]))
+        path: str = quote(scope["path"].removeprefix(scope["root_path"]), safe="/:")
         return self.pages.base + path + (f"?{urlencode(query)}" if query else "")
 
     @property

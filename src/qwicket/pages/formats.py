@@ -6,9 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
+
+from qwicket.model.accounts import project_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -153,7 +156,13 @@ def clip(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
+def address(project: str) -> str:
+    """Return the name of a project as a part of an address."""
+    return quote(project_address(project), safe=":")
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "address": address,
     "beginning": beginning,
     "clipped": clip,
     "date": date,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.model.accounts import project_name
 from qwicket.pages.admin import cards, submit
 from qwicket.pages.admin_choices import member_choices
 from qwicket.pages.admin_view import View
@@ -35,7 +36,7 @@ async def change_lead(pages: Handlers, actor: Actor, request: Request[Form]) -> 
 
 async def _page(view: View) -> Response:
     admin = view.gateway.admin
-    project = await admin.led_project(view.actor, view.request.path_params["name"])
+    project = await admin.led_project(view.actor, project_name(view.request.path_params["name"]))
     assert project is not None  # as the path names one
     members = await admin.members(project.name)
     today = datetime.fromtimestamp(view.gateway.now_ms() / 1000, UTC).date()
@@ -51,5 +52,9 @@ async def _page(view: View) -> Response:
         member_names=member_choices([each.name for each in members]),
         used=list_page(view.request, used, _PAGE_ROWS, "used_from"),
         n_days=_DAYS,
+        is_member=view.actor.account_name in {each.name for each in members},
+        below=list_page(
+            view.request, await admin.projects_below(project), _PAGE_ROWS, "below_from"
+        ),
         **await cards(view, "lead", project.name),
     )

@@ -103,7 +103,7 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
     names = list(dict.fromkeys(job.device for job in (*listed, *newest)))[:_SHOWN]
     devices = [found for name in names if (found := await _device(pages, actor, name))]
     awaited = {job.device for job in listed if job.state is JobState.QUEUED and not job.is_held}
-    budgets = sorted(await pages.gateway.usage.budgets(actor), key=_used_share, reverse=True)
+    budgets = sorted(await pages.gateway.usage.each_budget(actor), key=_used_share, reverse=True)
     is_new = not newest
     steps = await pages.gateway.accounts.first_steps(actor)
     n_steps = sum((is_new, not steps.has_token, not steps.has_used_token))

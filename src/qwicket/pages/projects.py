@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from qwicket.dialects.native.admin.access import LEAD
 from qwicket.dialects.routing import ANY_TOKEN, Late, Route
+from qwicket.model.accounts import project_name
 from qwicket.model.budgets import DAY_MS, from_stored_amount
 from qwicket.model.errors import NotFound
 from qwicket.pages import formats
@@ -31,7 +32,7 @@ _FILE_DAYS: Final = 366
 _MAX_TOTAL_DAYS: Final = 90
 """Days of a plot of a budget without a period."""
 _PARAMETERS: Final = ("show", "from", "budgets_from", "budget")
-_OF_LEAD: Final = ("from", "used_from", "budgets_from", "invitations_from", "done")
+_OF_LEAD: Final = ("from", "below_from", "used_from", "budgets_from", "invitations_from", "done")
 _lead = partial(Late, "qwicket.pages.lead")
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
@@ -100,7 +101,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
     rows = await _use(pages, project, _DAYS)
     column = _UNITS.index(unit)
     shown = list_page(request, _views(budgets), _PAGE_BUDGETS, "budgets_from")
-    over_days = [each.state for each in shown.rows if _has_burn_down(each.state)]
+    over_days = [each.state for each in shown.rows if _has_burn_down(each.state, project)]
     chosen = [each for each in over_days if each.budget.id == query.get("budget")] or over_days
     return pages.renderer.page(
         "project",
@@ -126,7 +127,9 @@ async def read_use(pages: Handlers, actor: Actor, request: Request[None]) -> Res
     """Read what the jobs of a project have used on each day of the last year, as CSV or JSON."""
     project, *_ = await _project(pages, actor, request)
     rows = [(day, *values) for day, values in await _use(pages, project, _FILE_DAYS)]
-    return _file(request, f"{project.name}-use", ("day", *_UNITS), rows, {"project": project.name})
+    return _file(
+        request, f"{project.address}-use", ("day", *_UNITS), rows, {"project": project.name}
+    )
 
 
 async def read_left(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
@@ -137,7 +140,8 @@ async def read_left(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     """
     project, _, budgets = await _project(pages, actor, request)
     for state in budgets:
-        if state.budget.id == request.path_params["budget"]:
+        is_own = state.project == project.name
+        if state.budget.id == request.path_params["budget"] and is_own:
             burn_down = await _burn_down(pages, actor, project, state, _FILE_DAYS)
             about = {
                 "project": project.name,
@@ -146,7 +150,7 @@ async def read_left(pages: Handlers, actor: Actor, request: Request[None]) -> Re
                 "device": state.budget.device or None,
                 "maximum": state.maximum,
             }
-            return _file(request, f"{project.name}-left", ("day", "left"), burn_down.days, about)
+            return _file(request, f"{project.address}-left", ("day", "left"), burn_down.days, about)
     raise NotFound("The project has no such budget.")
 
 
@@ -173,7 +177,9 @@ async def _project(
 ) -> tuple[Project, list[str], list[BudgetState]]:
     """Return a project of the address, with the names of its members and its budgets."""
     gateway = pages.gateway
-    project, members = await gateway.accounts.members(actor, request.path_params["name"])
+    project, members = await gateway.accounts.members(
+        actor, project_name(request.path_params["name"])
+    )
     budgets = await gateway.usage.budgets(actor)
     return project, members, [each for each in budgets if each.budget.project == project.id]
 
@@ -195,9 +201,9 @@ async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str
     ]
 
 
-def _has_burn_down(state: BudgetState) -> bool:
-    """Return whether use by day shows a budget: of one day it does not."""
-    return state.budget.period != "day"
+def _has_burn_down(state: BudgetState, project: Project) -> bool:
+    """Return whether a project's use by day shows a budget: not of one day, nor of one above."""
+    return state.budget.period != "day" and state.project == project.name
 
 
 async def _burn_down(

@@ -117,18 +117,37 @@ class PersonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     email: Name | None = None
 
 
+class DefaultBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the jobs of each new project may use, as in `PUT /v1/admin/budgets`.
+
+    Attributes:
+        unit: What is counted.
+        period: When the use starts again from zero.
+        maximum: What may be used in a period.
+    """
+
+    unit: Literal["jobs", "shots", "seconds", "cost"]
+    period: Literal["total", "day", "week", "month"] = "total"
+    maximum: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+
+
 class PeopleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/admin/bulk/accounts`: creates all of them with a token each, or none.
 
     Attributes:
         accounts: The people for whom accounts are created.
         project: Project that they join, and to which their tokens' jobs count; null for their own.
+        below: In place of `project`, the project below which each gets one, to which their tokens'
+            jobs count.
+        budget: What the jobs of each of these projects may use.
         scopes: Scopes of their tokens; by default the three that reading and submitting need.
         life_s: Seconds until the tokens expire; null if they never do.
     """
 
     accounts: Annotated[tuple[PersonBody, ...], msgspec.Meta(min_length=1, max_length=10_000)]
     project: Name | None = None
+    below: Name | None = None
+    budget: DefaultBudgetBody | None = None
     scopes: tuple[Scope, ...] = ()
     life_s: Life | None = None
 

@@ -30,7 +30,7 @@ from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qwicket.store.database import Row, Tx
 
@@ -132,8 +132,22 @@ class Accounts(Operations):
         return Accounts.by_name(tx, name)
 
     @write
-    def add_with_tokens(tx: Tx, people: Sequence[NewMember], now: int) -> list[Token]:
+    def add_with_tokens(
+        tx: Tx,
+        people: Sequence[NewMember],
+        now: int,
+        *,
+        below: str | None = None,
+        set_budget: Callable[[Tx, str], object] | None = None,
+    ) -> list[Token]:
         """Create accounts with a token each: all or none.
+
+        Args:
+            tx: The transaction.
+            people: The accounts.
+            now: Unix milliseconds.
+            below: Name of the project below which the projects of the tokens are created.
+            set_budget: Sets the budget of each of these projects, given by name.
 
         Raises:
             Conflict: A name or address is taken; the text says which.
@@ -144,6 +158,10 @@ class Accounts(Operations):
             made = Accounts.add(
                 *(tx, member.name, "member"), email=member.email, password_hash=None, now=now
             )
+            if below is not None and member.project is not None:
+                Accounts.add_project(tx, member.project, 1, now)
+                if set_budget is not None:
+                    set_budget(tx, member.project)
             if member.project is not None:
                 Accounts.add_member(tx, member.project, made.name)
             tokens.append(
@@ -326,14 +344,30 @@ class Accounts(Operations):
 
     @write
     def add_project(tx: Tx, name: str, shares: int, now: int) -> Project:
-        """Create a project without members.
+        """Create a project without members, below another one if its name has slashes.
 
         Raises:
-            Conflict: The name is taken.
+            Conflict: The name is taken, or the project above is an account's own.
+            NotFound: There is no project above it.
         """
         _check_name(tx, name)
-        tx.run("project_add", id=new_id(now), name=name, shares=shares, now=now)
+        above = name.rpartition("/")[0]
+        parent = Accounts.project(tx, above).id if above else None
+        if parent is not None and Accounts.is_personal(tx, above):
+            raise Conflict(
+                f"{above} is a person's own project: none can be below it.", field="name"
+            )
+        project = new_id(now)
+        tx.run("project_add", id=project, name=name, shares=shares, now=now)
+        if parent is not None:
+            for statement in ("project_add_above", "project_add_reservations"):
+                tx.run(statement, project=project, parent=parent)
         return Accounts.project(tx, name)
+
+    @scan
+    def projects_below(tx: Tx, project: str) -> list[Project]:
+        """Return the projects below one, given by id, by name."""
+        return [rows.project(row) for row in tx.all("project_list_below", project=project)]
 
     @scan
     def projects(tx: Tx) -> list[Project]:
@@ -408,7 +442,7 @@ class Accounts(Operations):
 
     @read
     def leads(tx: Tx, account: str, project: str) -> bool:
-        """Return whether an account is a lead of a project; both are given by their ids."""
+        """Return whether an account leads a project or one above it; both are given by ids."""
         return tx.one("member_leads", account=account, project=project) is not None
 
     @write

@@ -199,12 +199,18 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         f" where {waits} group by project, account)"
     )
     fills["tiny_ms"] = str(round(1000 * TINY_S))
+    # The projects to whose budgets the jobs of a project count: itself and those above it.
+    charged = (
+        "select {0} union all select above from project_above where project_above.project = {0}"
+    )
+    fills["charged"] = charged.format("cast(:project as text)")
+    of_job = charged.format("cast(job.project as text)")
     # Whether a budget applies to a job. The casts let SQLite use the index.
     fills["has_budget"] = (
-        "(exists (select 1 from budget where budget.project = cast(job.project as text)"
+        f"(exists (select 1 from budget where budget.project in ({of_job})"
         " and budget.device in ('', cast(job.device as text)))"
         " or exists (select 1 from member_budget"
-        " where member_budget.project = cast(job.project as text)"
+        f" where member_budget.project in ({of_job})"
         " and member_budget.account in ('', cast(job.account as text))"
         " and member_budget.device in ('', cast(job.device as text))))"
     )

@@ -63,7 +63,7 @@ class Uses(Operations):
     def use_by_day(
         tx: Tx, project: str, since: int, until: int, device: str = "", account: str = ""
     ) -> dict[int, Use]:
-        """Return what a project's jobs have used, by the beginning of the day on which they ended.
+        """Return what the jobs of a project and of those below it have used, by day of their end.
 
         `since` and `until` are as for `use_of`. `device` and `account` are the only ones that
         count; empty for all.

@@ -77,7 +77,7 @@ class Handlers(PilotHandlers):
         token = await self.gateway.tokens.current(actor)
         projects = await self.gateway.accounts.projects(actor)
         change = await self.gateway.jobs.last_change(actor)
-        budgets = await self.gateway.usage.budgets(actor)
+        budgets = await self.gateway.usage.each_budget(actor)
         return json(account_wire.account(account, token, projects, change, budgets))
 
     async def change_account(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.dialects.native.params import page
 from qwicket.features.archives import zip_files
 from qwicket.features.archives.service import Archives
+from qwicket.model.accounts import project_address
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
@@ -40,12 +41,13 @@ async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> A
     before, limit = page(request.query_params, access.limits.requests.list_page)
     query = JobQuery(states=_FINAL, before=before, limit=limit)
     project = request.path_params["project"]
+    file = project_address(project)
     found = await access.admin.export_page(actor, query, project)
     return await zip_files.page(
         Archives(access.admin.store),
         found,
         limit,
         request.response_memory,
-        name=f"{project}.zip" if before is None else f"{project}-before-{before}.zip",
+        name=f"{file}.zip" if before is None else f"{file}-before-{before}.zip",
         is_head=request.method == "HEAD",
     )

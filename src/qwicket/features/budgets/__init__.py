@@ -15,6 +15,10 @@ FEATURE: Final = Feature(
         "member_budget": "limits.id, limits.project, limits.device, limits.unit, limits.period,"
         " limits.maximum, coalesce(used.used, 0), coalesce(used.begun_at, 0), limits.created_at,"
         " coalesce(account.name, 'each')",
+        "of_account": "select project from member where member.account = :account"
+        " union select project_above.above from member"
+        " inner join project_above on project_above.project = member.project"
+        " where member.account = :account",
         "is_own_budget": "(limits.account <> '' or not exists (select 1 from member_budget as own"
         " where own.project = limits.project and own.account = :account"
         " and own.device = limits.device and own.unit = limits.unit"

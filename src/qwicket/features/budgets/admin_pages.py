@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from qwicket.features.budgets.service import Budgets
 from qwicket.features.budgets.store import project_budgets
+from qwicket.model.accounts import project_address
 from qwicket.model.budgets import EACH, budget_state
 from qwicket.pages.admin_choices import choices, device_choices, member_choices
 from qwicket.pages.admin_parts import Act, Card, Concern, Part
@@ -69,7 +69,7 @@ def _concern(state: BudgetState) -> Concern:
     return Concern(
         "warnish",
         f"{state.project} has used {used:.0%} of its {unit}".replace("%", " %"),
-        f"/admin/projects/{quote(state.project)}",
+        f"/admin/projects/{project_address(state.project)}",
         f"{state.left:,.6g} of {state.maximum:,.6g} are left {PERIODS[state.budget.period]}.",
         "Change budget",
     )

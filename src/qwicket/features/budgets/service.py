@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Project
-    from qwicket.model.budgets import BudgetPeriod, BudgetState, BudgetUnit, NamedBudget
+    from qwicket.model.budgets import (
+        BudgetPeriod,
+        BudgetState,
+        BudgetUnit,
+        DefaultBudget,
+        NamedBudget,
+    )
     from qwicket.store import Store
+    from qwicket.store.database import Tx
 
 
 class Budgets:
@@ -90,6 +97,21 @@ class Budgets:
             new_id(now), project, device or "", unit, period, stored, now, member, is_within=by_lead
         )
         return self._states([made])[0]
+
+    def setter(self, budget: DefaultBudget) -> Callable[[Tx, str], object]:
+        """Return what sets this budget of a project, given by name, in a transaction.
+
+        Raises:
+            InvalidRequest: As for `put`.
+            LimitExceeded: As for `put`.
+        """
+        unit, period, maximum = budget
+        stored, now = checked_maximum(unit, maximum), self._now_ms()
+
+        def set_budget(tx: Tx, project: str) -> object:
+            return BudgetStore.put(tx, new_id(now), project, "", unit, period, stored, now)
+
+        return set_budget
 
     async def remove(
         self, budget: str, project: Project | None = None, *, by_lead: bool = False

@@ -27,11 +27,10 @@ order by project.name, budget.device, budget.unit, budget.period;
 
 -- name: budget_list_of_account
 -- sorts: few rows
--- A project has few budgets.
-select {budget}, project.name from member
-inner join project on project.id = member.project
-inner join budget on budget.project = project.id
-where member.account = :account
+-- Those of its projects and of the projects above; a project has few budgets.
+select {budget}, project.name from budget
+inner join project on project.id = budget.project
+where budget.project in ({of_account})
 order by project.name, budget.device, budget.unit, budget.period;
 
 -- name: budget_list_of_projects
@@ -45,7 +44,7 @@ order by project.name, budget.device, budget.unit, budget.period;
 -- name: budget_list_of_job
 select {budget}, project.name from budget
 inner join project on project.id = budget.project
-where budget.project = :project and budget.device in ('', :device);
+where budget.project in ({charged}) and budget.device in ('', :device);
 
 -- name: budget_delete
 -- Of one project, or of any; so member_budget_delete.
@@ -91,13 +90,11 @@ order by project.name, account.name, limits.device, limits.unit, limits.period;
 -- sorts: few rows
 -- Those that count the jobs of an account, with its use; a budget of its own replaces the one of each
 -- member.
-select {member_budget}, project.name from member
-inner join project on project.id = member.project
-inner join member_budget as limits on limits.project = member.project
-    and limits.account in ('', :account)
+select {member_budget}, project.name from member_budget as limits
+inner join project on project.id = limits.project
 left join account on account.id = limits.account
 left join member_budget_use as used on used.budget = limits.id and used.account = :account
-where member.account = :account and {is_own_budget}
+where limits.project in ({of_account}) and limits.account in ('', :account) and {is_own_budget}
 order by project.name, limits.device, limits.unit, limits.period;
 
 -- name: member_budget_list_of_job
@@ -106,7 +103,7 @@ select {member_budget}, project.name from member_budget as limits
 inner join project on project.id = limits.project
 left join account on account.id = limits.account
 left join member_budget_use as used on used.budget = limits.id and used.account = :account
-where limits.project = :project and limits.account in ('', :account)
+where limits.project in ({charged}) and limits.account in ('', :account)
     and limits.device in ('', :device) and {is_own_budget};
 
 -- name: member_budget_delete

@@ -18,6 +18,13 @@ values (:device, :until_at, :reservation);
 -- name: reservation_project_add
 insert into reservation_project (reservation, project) values (:reservation, :project);
 
+-- name: reservation_project_add_below
+-- What is reserved for a project is also for those below it; index project_below.
+insert into reservation_project (reservation, project)
+select cast(:reservation as text), project_above.project from project_above
+where project_above.above = :project
+on conflict do nothing;
+
 -- name: reservation_overlap
 -- A reservation of a device that overlaps a time; primary key.
 select reservation.id, reservation.from_at, reservation.until_at
@@ -50,7 +57,12 @@ select device from reservation_device where reservation = :id;
 select reservation_project.project, project.name
 from reservation_project
 inner join project on project.id = reservation_project.project
-where reservation_project.reservation = :id;
+where reservation_project.reservation = :id
+    and not exists (
+        select 1 from project_above
+        inner join reservation_project as named on named.project = project_above.above
+        where project_above.project = reservation_project.project and named.reservation = :id
+    );
 
 -- name: reservation_projects_of_member
 -- Names of the projects of which an account is a member; primary keys.

@@ -130,6 +130,8 @@ def _add(tx: Tx, new: Reservation) -> Reservation:
         tx.run("reservation_device_add", device=device, until_at=new.until_at, reservation=new.id)
     for project in new.projects:
         tx.run("reservation_project_add", reservation=new.id, project=project)
+    for project in new.projects:
+        tx.run("reservation_project_add_below", reservation=new.id, project=project)
     return new
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from qwicket.dialects.routing import Route, json_body
 from qwicket.features.webhooks.model import DEFAULT_EVENTS, EVENTS
 from qwicket.features.webhooks.service import Webhooks
-from qwicket.model.accounts import Scope
+from qwicket.model.accounts import Scope, project_name
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 from qwicket.pages.rendering import OWN_SCRIPT
@@ -47,7 +47,9 @@ async def add_webhook(pages: Handlers, actor: Actor, request: Request[Form]) -> 
     """Add a webhook, and show its secret once."""
     check_form(request, SESSION)
     form = request.payload
-    project, _ = await pages.gateway.accounts.members(actor, request.path_params["name"])
+    project, _ = await pages.gateway.accounts.members(
+        actor, project_name(request.path_params["name"])
+    )
     body: dict[str, Any] = {"url": form.get("url", "").strip(), "events": form.all("event")}
     if device := form.get("device", ""):
         body["device"] = device
@@ -65,11 +67,13 @@ async def change_webhook(pages: Handlers, actor: Actor, request: Request[Form]) 
     """Delete or test a webhook, or replace its secret."""
     check_form(request, SESSION)
     webhooks, webhook = pages.gateway.feature(Webhooks), request.path_params["id"]
-    project, _ = await pages.gateway.accounts.members(actor, request.path_params["name"])
+    project, _ = await pages.gateway.accounts.members(
+        actor, project_name(request.path_params["name"])
+    )
     match request.payload.get("action"):
         case "delete":
             await webhooks.remove(actor, webhook)
-            return pages.redirect(f"/projects/{project.name}/webhooks")
+            return pages.redirect(f"/projects/{project.address}/webhooks")
         case "test":
             sent = await webhooks.test(actor, webhook)
             return await _page(pages, actor, request, sent=sent)
@@ -91,7 +95,7 @@ async def _page(
     sent: WebhookResponse | None = None,
 ) -> Response:
     gateway = pages.gateway
-    project, _ = await gateway.accounts.members(actor, request.path_params["name"])
+    project, _ = await gateway.accounts.members(actor, project_name(request.path_params["name"]))
     found = await gateway.feature(Webhooks).of(actor)
     devices = await gateway.devices.offered("native")
     return pages.renderer.page(

@@ -168,6 +168,28 @@ where account = :account and {position}(scopes, :scope) > 0;
 -- name: project_add
 insert into project (id, name, shares, created_at) values (:id, :name, :shares, :now);
 
+-- name: project_add_above
+-- All projects above a new one: its parent, and those above the parent.
+insert into project_above (project, above)
+select cast(:project as text), cast(:parent as text)
+union all
+select cast(:project as text), project_above.above from project_above
+where project_above.project = :parent;
+
+-- name: project_add_reservations
+-- scans: few rows
+-- What is reserved for a project is also for those below it. Reads all reservations, which are few.
+insert into reservation_project (reservation, project)
+select reservation_project.reservation, cast(:project as text) from reservation_project
+where reservation_project.project = :parent;
+
+-- name: project_list_below
+-- sorts: few rows
+-- Index project_below.
+select {project} from project
+where id in (select project_above.project from project_above where above = :project)
+order by name;
+
 -- name: project_by_name
 select {project} from project where name = :name;
 
@@ -202,8 +224,24 @@ update project set retention_days = :days where name = :name returning {project}
 
 -- name: project_retentions
 -- scans: few rows
--- Reads all projects, which are few.
-select id, retention_days from project where retention_days is not null;
+-- sorts: few rows
+-- Reads all projects, which are few. One without a time has that of the nearest above it, whose name
+-- is the longest.
+select id, retention_days from project where retention_days is not null
+union all
+select project.id, (
+    select above.retention_days from project_above
+    inner join project as above on above.id = project_above.above
+    where project_above.project = project.id and above.retention_days is not null
+    order by length(above.name) desc
+    limit 1
+)
+from project
+where retention_days is null and exists (
+    select 1 from project_above
+    inner join project as above on above.id = project_above.above
+    where project_above.project = project.id and above.retention_days is not null
+);
 
 -- name: project_set_shares
 update project set shares = :shares where name = :name returning {project};
@@ -268,7 +306,10 @@ delete from invitation
 where project = :project and made_by = (select name from account where id = :account);
 
 -- name: member_leads
-select 1 from member where account = :account and project = :project and role = 'lead';
+-- A row if an account leads a project or one above it; primary keys.
+select 1 from member
+where account = :account and role = 'lead' and project in ({charged})
+limit 1;
 
 -- name: member_get
 select 1 from member where account = :account and project = :project;

@@ -50,11 +50,11 @@ from (
                         <= cast(:now as bigint) + {tiny_ms} + {greatest}({tiny_ms}, reservation.drain_ms)
             ) then 0
             when exists (
-                select 1 from budget where project = :project and budget.device in ('', :device)
+                select 1 from budget where project in ({charged}) and budget.device in ('', :device)
             ) then 0
             when exists (
                 select 1 from member_budget
-                where project = :project and member_budget.account in ('', :account)
+                where project in ({charged}) and member_budget.account in ('', :account)
                     and member_budget.device in ('', :device)
             ) then 0
             else 1
@@ -153,13 +153,20 @@ insert into job_vendor_fields (job, body) values (:id, :vendor_fields);
 select {shown_job} from job where id = :id;
 
 -- name: job_visible
--- A job that this account may read: its own, one of its projects', or one that is shared with it.
+-- A job that this account may read: its own, one of its projects' or, for a lead, of those
+-- below them, or one that is shared with it.
 -- Primary and unique keys only; for the account's own job, only the first key is read.
 select {shown_job} from job
 where id = :id
     and (
         account = :account
         or project in (select project from member where member.account = :account)
+        or exists (
+            select 1 from project_above
+            inner join member on member.project = project_above.above
+            where project_above.project = job.project and member.account = :account
+                and member.role = 'lead'
+        )
         or exists (
             select 1 from job_share
             where job_share.job = job.id and job_share.account = :account
@@ -173,6 +180,12 @@ where id = :id
     and (
         account = :account
         or project in (select project from member where member.account = :account)
+        or exists (
+            select 1 from project_above
+            inner join member on member.project = project_above.above
+            where project_above.project = job.project and member.account = :account
+                and member.role = 'lead'
+        )
         or exists (
             select 1 from job_share
             where job_share.job = job.id and job_share.account = :account

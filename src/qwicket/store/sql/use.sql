@@ -63,8 +63,8 @@ on conflict (project, device, day, account, slurm_account, slurm_job) do update 
 
 -- name: use_list
 -- sorts: few rows
--- What the jobs that ended in a time have used, of one project or of all, by what is asked for; the
--- others are null. An account is empty where it was not counted yet, a name of Slurm where clients
+-- What the jobs that ended in a time have used, of one project with those below or of all, by what is
+-- asked for; the others are null. An account is empty where it was not counted yet, a name of Slurm where clients
 -- gave none. Indexes daily_use_by_day, account_use_by_day and slurm_use_by_day.
 select
     case when cast(:by_project as integer) = 1 then project.name end as of_project,
@@ -79,21 +79,30 @@ from {use_with_slurm} as used
 inner join project on project.id = used.project
 left join account on account.id = used.account
 where used.day >= :since and used.day < :until
-    and (cast(:project as text) is null or used.project = :project)
+    and (
+        cast(:project as text) is null or used.project = :project
+        or used.project in (
+            select project_above.project from project_above where above = :project
+        )
+    )
 group by of_project, of_account, on_device, on_day, in_slurm_account, in_slurm_job
 having sum(used.jobs) > 0
 limit :limit;
 
 -- name: use_by_day
 -- sorts: few rows
--- What a project's jobs that ended in a time have used, by day, on one device or on all, of one
--- account or of all; primary keys.
+-- What the jobs of a project, and of those below it, that ended in a time have used, by day, on one
+-- device or on all, of one account or of all; primary keys, and index project_below.
 select
     day, cast(sum(jobs) as bigint), cast(sum(shots) as bigint), cast(sum(us) as bigint),
     cast(sum(cost) as bigint)
 from {all_use} as used
 where
-    project = :project and day >= :since and day < :until
+    project in (
+        select cast(:project as text) union all
+        select project_above.project from project_above where above = :project
+    )
+    and day >= :since and day < :until
     and (cast(:device as text) = '' or device = :device)
     and (cast(:account as text) = '' or account = :account)
 group by day;

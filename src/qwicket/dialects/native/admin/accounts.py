@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from starlette.responses import Response
 
 from qwicket.dialects.native import account_wire
@@ -17,6 +17,7 @@ from qwicket.dialects.native.params import choice
 from qwicket.dialects.native.wire import iso_time
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.model.accounts import Person
+from qwicket.model.budgets import DefaultBudget
 from qwicket.model.errors import Conflict
 from qwicket.schema import admin as schema
 
@@ -57,6 +58,8 @@ async def create_accounts(
     made = await access.admin.add_accounts(
         [Person(each.name, each.email) for each in body.accounts],
         project=body.project,
+        below=body.below,
+        budget=DefaultBudget(*structs.astuple(body.budget)) if body.budget else None,
         scopes=body.scopes,
         life_s=body.life_s,
     )

@@ -293,7 +293,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "/usage",
         usage.read_usage,
         LEAD,
-        parameters=("from", "to", "by", "project"),
+        parameters=("from", "to", "by", "project", "tree"),
         responses=(budget_schema.UseList,),
     ),
 )

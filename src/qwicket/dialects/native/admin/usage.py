@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.native.params import day, use_parts
+from qwicket.dialects.native.params import choice, day, use_parts
 from qwicket.dialects.responses import json
 from qwicket.model.budgets import from_stored_amount, iso_day
 from qwicket.schema import budgets as schema
+
+_TREE: Final = ("false", "true")
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -20,12 +22,19 @@ if TYPE_CHECKING:
 async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
     """Read how much the jobs that ended in a period have used, in groups.
 
-    Those of all projects, or of one; a lead gives the project.
+    Those of all projects, or of one with those below it; a lead gives the project. With `tree`, the
+    use of each project includes that of those below it.
     """
     query = request.query_params
     project = await access.admin.led_project(actor, query.get("project"))
     by = use_parts(query, "project,device")
-    usage = await access.admin.usage.usage(day(query, "from"), day(query, "to"), by, project)
+    usage = await access.admin.usage.usage(
+        day(query, "from"),
+        day(query, "to"),
+        by,
+        project,
+        adds_up=choice(query, "tree", _TREE) == "true",
+    )
     return json(
         schema.UseList(
             usage=tuple(

@@ -238,8 +238,8 @@ def network(
         for view in views
     }
     projects_by_name = {
-        project.name: {
-            **_titled(project.name, format_time(project.created_at)),
+        project.address: {
+            **_titled(project.address, format_time(project.created_at)),
             "isDefault": project.id == default,
             "devices": devices,
         }

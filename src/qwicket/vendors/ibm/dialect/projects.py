@@ -25,7 +25,7 @@ async def find(gateway: Gateway, actor: Actor, instance: Instance | None) -> str
     if instance is None:
         return None
     for project in await gateway.accounts.projects(actor):
-        if instance == (HUB, GROUP, project.name):
+        if instance == (HUB, GROUP, project.address):
             return project.id
     raise NotFound("There is no such hub, group and project.")
 
@@ -47,4 +47,4 @@ async def for_project(gateway: Gateway, actor: Actor, instance: Instance | None)
 
 async def names(gateway: Gateway, actor: Actor) -> dict[str, str]:
     """Return the names of an actor's projects by their ids."""
-    return {project.id: project.name for project in await gateway.accounts.projects(actor)}
+    return {project.id: project.address for project in await gateway.accounts.projects(actor)}

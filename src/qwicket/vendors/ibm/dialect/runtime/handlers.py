@@ -55,7 +55,7 @@ class Handlers(RuntimeHandlers):
             pending = JobQuery(dialect=RUNTIME, project=project.id, states=wire.PENDING)
             rows.append(
                 {
-                    "instance": f"{HUB}/{GROUP}/{project.name}",
+                    "instance": f"{HUB}/{GROUP}/{project.address}",
                     "usage": await self._used_s(actor, project.id, month.began),
                     **wire.quota(
                         self._gateway.usage.with_least_left(budgets, project.id, "seconds")
