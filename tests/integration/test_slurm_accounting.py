@@ -66,6 +66,8 @@ def licences(slurm: Slurm) -> dict[str, tuple[int, int, int]]:
     found = {}
     for line in slurm.run("scontrol", "-o", "show", "licenses").splitlines():
         fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        if not fields:  # no licence is known
+            continue
         total, used, reserved = (int(fields[name]) for name in ("Total", "Used", "Reserved"))
         found[fields["LicenseName"]] = (total, used, reserved)
     return found
@@ -140,6 +142,28 @@ def test_a_job_of_slurm_starts_when_its_device_has_a_free_slot(
         server.admin("device", "on", "simulator")
         assert mirrored() == (2, 1, 0)
     slurm.run("scancel", waiting)
+
+
+def test_licences_follow_the_devices_until_the_command_is_stopped(
+    slurm: Slurm, server: LiveServer
+) -> None:
+    place = ("--data-dir", str(server.folder / "data"))
+    command = (*QWICKET, "slurm", "licenses", "--server", "live", "--every-s", "1", *place)
+    env = {**os.environ, **slurm.env}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: licences(slurm).get("clifford@live") == (2, 0, 0), "it has begun")
+            server.admin("device", "off", "clifford", "--reason", "service")
+            until(lambda: licences(slurm)["clifford@live"] == (2, 0, 2), "it follows")
+            assert licences(slurm)["simulator@live"] == (2, 0, 0)
+            assert "x8_01@live" in licences(slurm), "Slurm has names in lower case"
+            process.terminate()
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "clifford@live: 0 of 2 are free" in said
+    assert "ERROR" not in said
 
 
 def test_a_device_that_is_unknown_is_refused_by_name(server: LiveServer) -> None:

@@ -48,7 +48,7 @@ def slurm() -> None:
     default="qwicket",
     show_default=True,
     metavar="NAME",
-    help="Name of the server of licences: jobs ask for DEVICE@NAME.",
+    help="Name of the server of licences: jobs ask for device@NAME, in lower case.",
 )
 @click.option(
     "--cluster",
@@ -75,7 +75,7 @@ def licenses(
 ) -> None:
     """Keep a remote licence of Slurm for each slot of a device.
 
-    A job of Slurm with --licenses=DEVICE@qwicket then waits until the device has a free slot.
+    A job of Slurm with --licenses=device@qwicket then waits until the device has a free slot.
     Licences of slots that jobs from elsewhere take, or of a device that is off, are reserved. The
     command needs the rights of an operator in Slurm. After SIGTERM or Ctrl-C the licences stay as
     they are.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.scaling.commands import run_command
+from qwicket.scaling.site import SiteError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,6 +40,9 @@ def slurm_jobs(ids: Collection[str]) -> dict[str, SlurmJob]:
             f"--jobs={','.join(numbers[first : first + _AT_ONCE])}",
         )
         for line in lines.splitlines():
-            id, account, user, state, cpu_s = line.split("|")
-            found[id] = SlurmJob(id, account, user, state, int(cpu_s or 0))
+            try:
+                id, account, user, state, cpu_s = line.split("|")
+                found[id] = SlurmJob(id, account, user, state, int(cpu_s or 0))
+            except ValueError:
+                raise SiteError(f"sacct prints a line that is no job: {line[:200]!r}") from None
     return found

@@ -51,7 +51,7 @@ def run_command(
         except subprocess.TimeoutExpired:
             raise SiteError(f"{name} did not end within {timeout_s:g} s") from None
     if status:
-        text = " ".join(errors.decode(errors="replace").split())[:500]
+        text = " ".join((errors or output).decode(errors="replace").split())[:500]
         raise SiteError(f"{name} failed: {text}")
     return output.decode(errors="replace")
 

@@ -14,7 +14,7 @@ from qwicket.scaling.commands import run_command
 from qwicket.scaling.site import SiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from qwicket.schema.admin import SlotsBody
 
@@ -33,26 +33,25 @@ class Licenses:
         self._server = server
         self._cluster = cluster
 
-    def mirror(self, devices: Iterable[SlotsBody]) -> list[str]:
-        """Set the licences of devices to their slots; return a line for each that has changed.
+    def mirror(self, devices: Iterable[SlotsBody]) -> Iterator[str]:
+        """Set the licences of devices to their slots; yield a line for each that has changed.
 
         Raises:
             SiteError: Slurm does not respond, or refuses.
         """
         totals, reserved = self._totals(), _reserved()
-        changed = []
         for each in devices:
-            total = each.slots or totals.get(each.device, 1)
+            device = each.device.lower()  # as sacctmgr stores it
+            total = each.slots or totals.get(device, 1)
             taken = min(total, each.taken) if each.slots else total
-            name = f"{each.device}@{self._server}"
-            reservation = f"{self._server}-{each.device}"
-            before = totals.get(each.device), reserved.get(reservation, "")
+            name = f"{device}@{self._server}"
+            reservation = f"{self._server}-{device}"
+            before = totals.get(device), reserved.get(reservation, "")
             after = total, f"{name}:{taken}" if taken else ""
             if before != after:
-                self._set_total(each.device, total, before[0])
+                self._set_total(device, total, before[0])
                 _reserve(reservation, after[1], before[1])
-                changed.append(f"{name}: {total - taken} of {total} are free")
-        return changed
+                yield f"{name}: {total - taken} of {total} are free"
 
     def _totals(self) -> dict[str, int]:
         lines = _sacctmgr("list", "resource", f"server={self._server}", "format=name,count")
