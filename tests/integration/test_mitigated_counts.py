@@ -51,8 +51,9 @@ def test_counts_that_cannot_be_mitigated_are_refused_with_the_reason(server: Liv
         ):
             job = client.submit(program, device, shots=shots, seed=7)
             job.wait(60)
-            with pytest.raises(ApiError, match=text):
+            with pytest.raises(ApiError, match=text) as refused:
                 job.mitigated()
+            assert (refused.value.status, refused.value.field) == (409, "mitigation")
         job = client.submit(BELL_QASM, "qwicket_line5", shots=100, observables={"ZZ": 1.0})
         job.wait(60)
         with pytest.raises(ApiError, match="the circuit measures nothing"):

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from qwicket.circuits.outcomes import encode
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
-from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.random_bits import random_bits
 from qwicket.programs import Refusal
 
@@ -140,15 +140,14 @@ class Compilation:
             outcome: Its outcome.
 
         Raises:
-            InvalidRequest: There is no calibration, or the counts cannot be mitigated; the detail
-                says why.
-            LimitExceeded: There are too many outcomes.
+            Conflict: There is no calibration, or the counts cannot be mitigated; the detail says
+                why.
             NotFound: The job has no program, or was deleted.
         """
         device = await self._store.devices.get(job.device)
         found = await self._store.calibrations.get(job.calibration) if job.calibration else None
         if device is None or found is None:
-            raise InvalidRequest(
+            raise Conflict(
                 f"mitigation: {job.device} had no calibration when the job was submitted, so its"
                 " readout errors are unknown.",
                 field="mitigation",
@@ -161,7 +160,7 @@ class Compilation:
             circuits, number, result, errors, account=job.account
         )
         if isinstance(mitigated, Refusal):
-            raise mitigated.error()
+            raise Conflict(mitigated.detail, field="mitigation")
         return mitigated
 
     async def drawing(
