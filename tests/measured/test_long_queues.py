@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import pytest
 
 from measured.conftest import Record
 from qwicket.model.accounts import Token
-from qwicket.store import Store
-from support.store_fixtures import ada, open_store, runner, store
-from support.stores import NOW, add_job, execute, new_job
+from qwicket.model.jobs import Job
+from qwicket.store import Store, open_postgres
+from support.server import database_of
+from support.stores import NOW, add_job, execute, make_token, new_job, open_new_sqlite
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
-__all__ = ["ada", "open_store", "runner", "store"]
 
 WAITING = 100_000
 AT_ONCE = 1_000
@@ -37,33 +39,53 @@ from job, number where id = '{job}'
 """
 
 
-async def times(store: Store, token: Token) -> tuple[float, float]:
-    """Return the median times, in ms, of submissions and of claims, one after the other."""
-    submitting, claiming = [], []
-    for _ in range(ROUNDS):
-        new = new_job(token, NOW + 10 * WAITING)
+class Queue(NamedTuple):
+    """A queue of one project, with what its submissions and claims took in ms."""
+
+    store: Store
+    token: Token
+    submissions: list[float]
+    claims: list[float]
+
+    async def turn(self) -> None:
+        """Submit a job, and claim the next one."""
+        new = new_job(self.token, NOW + 10 * WAITING)
         began = time.perf_counter()
-        await store.jobs.add(new, waiting_limit=10_000_000)
+        await self.store.jobs.add(new, waiting_limit=10_000_000)
         added = time.perf_counter()
-        claim = await store.leases.claim("simulator", "runner", NOW)
-        claiming.append(time.perf_counter() - added)
-        submitting.append(added - began)
+        claim = await self.store.leases.claim("simulator", "runner", NOW)
+        self.claims.append(1000 * (time.perf_counter() - added))
+        self.submissions.append(1000 * (added - began))
         assert len(claim.taken) == 1
-    return 1000 * median(submitting), 1000 * median(claiming)
 
 
-async def test_a_queue_of_one_project(
-    store: Store, ada: Token, runner: str, database_kind: str, record: Record
-) -> None:
-    await times(store, ada)  # caches are warm
-    empty = await times(store, ada)
-    job = await add_job(store, ada, NOW + 1)
+async def open_queue(folder: Path, url: str | None) -> Queue:
+    store = open_postgres(url) if url else open_new_sqlite(folder)
+    await store.leases.add_runner("runner", "server", NOW)
+    return Queue(store, await make_token(store), [], [])
+
+
+async def fill(store: Store, job: Job) -> None:
     for first in range(1, WAITING, AT_ONCE):
         copy = _COPY.format(first=first, last=first + AT_ONCE - 1, job=job.id)
         await store._database.write(partial(execute, text=copy))
-    if database_kind == "postgres":
-        await store._database.write(lambda tx: execute(tx, "analyze"))
-    full = await times(store, ada)
-    for what, before, behind in zip(("submission", "claim"), empty, full, strict=True):
-        name = f"{database_kind}: a {what} behind {WAITING:,} jobs of its project, beside none"
+
+
+async def test_a_long_queue_of_one_project(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path, record: Record
+) -> None:
+    with database_of(database_kind, request) as one, database_of(database_kind, request) as other:
+        empty = await open_queue(tmp_path / "empty", one)
+        full = await open_queue(tmp_path / "full", other)
+        await fill(full.store, await add_job(full.store, full.token, NOW + 1))
+        if other is not None:
+            await full.store._database.write(partial(execute, text="analyze"))
+        for _ in range(ROUNDS):  # in turns, so that others' load is the same for both
+            await empty.turn()
+            await full.turn()
+        for queue in (empty, full):
+            await queue.store.close()
+    for what in ("submissions", "claims"):
+        before, behind = (median(getattr(queue, what)) for queue in (empty, full))
+        name = f"{database_kind}: {what} behind {WAITING:,} jobs of their project, beside none"
         record(name, behind / before, at_most=1.5, unit="")
