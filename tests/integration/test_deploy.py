@@ -369,6 +369,20 @@ def test_the_kind_of_the_server_follows_from_its_database(
     assert "NetworkPolicy" not in kinds["no policy"]
 
 
+def test_several_servers_are_spread_over_nodes(charts: dict[str, dict[str, Any]]) -> None:
+    spread = {
+        case: [
+            (pod["metadata"]["labels"], rule)
+            for pod in pods(charts[case]["documents"])
+            for rule in pod["spec"].get("topologySpreadConstraints", [])
+        ]
+        for case in ("default", "database")
+    }
+    assert spread["default"] == []
+    ((labels, rule),) = spread["database"]
+    assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
+
+
 def test_pods_keep_the_restricted_standard(documents: Documents) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards, "restricted"."""
     assert list(pods(documents))
