@@ -73,30 +73,15 @@ class BudgetStore(Operations):
             NotFound: There is no such project or member.
             LimitExceeded: The project has too many budgets, or a smaller one of its own.
         """
-        unknown = f"There is no project {project}."
-        owner = existing(tx.one("project_by_name", name=project), unknown)
-        given = {
-            "id": budget,
-            "project": owner[0],
-            "device": device,
-            "unit": unit,
-            "period": period,
-            "maximum": maximum,
-            "now": now,
-        }
-        account = "" if member in ("", EACH) else _member(tx, owner[0], project, member)
-        if is_within:
-            _check_within(tx, given)
+        row = _put(
+            tx,
+            *(budget, project, device, unit, period, maximum, now, member),
+            is_within=is_within,
+        )
         if member:
-            made = tx.one("member_budget_put", **given, account=account)
-            assert made is not None
-            row = tx.one("member_budget_get", id=made[0], jobs=None)
-        else:
-            row = tx.one("budget_put", **given, begun_at=period_start(period, now))
-        assert row is not None
-        count = tx.one("budget_count", project=owner[0], account=account)
-        if count is not None and int(count[0]) > _MAX_BUDGETS:
-            raise LimitExceeded(f"project: {project} has {_MAX_BUDGETS} budgets, the most allowed.")
+            found = tx.one("member_budget_get", id=row[0], jobs=None)
+            assert found is not None
+            row = found
         return NamedBudget(Budget(*row[:_FIELDS]), project)
 
     @write
@@ -182,7 +167,45 @@ def budgets_in(tx: Tx, projects: Sequence[str]) -> list[NamedBudget]:
 def put_budget(tx: Tx, project: str, member: str, wanted: WantedBudget, now: int) -> None:
     """Set a budget on all devices in a transaction; as `BudgetStore.put`."""
     unit, period, maximum, _ = wanted
-    BudgetStore.put(tx, new_id(now), project, "", unit, period, maximum, now, member)
+    _put(tx, new_id(now), project, "", unit, period, maximum, now, member)
+
+
+def _put(
+    tx: Tx,
+    budget: str,
+    project: str,
+    device: str,
+    unit: BudgetUnit,
+    period: BudgetPeriod,
+    maximum: int,
+    now: int,
+    member: str,
+    *,
+    is_within: bool = False,
+) -> Row:
+    """Set a budget as `BudgetStore.put`; return its row, of which a member's has the id alone."""
+    owner = existing(tx.one("project_by_name", name=project), f"There is no project {project}.")
+    given = {
+        "id": budget,
+        "project": owner[0],
+        "device": device,
+        "unit": unit,
+        "period": period,
+        "maximum": maximum,
+        "now": now,
+    }
+    account = "" if member in ("", EACH) else _member(tx, owner[0], project, member)
+    if is_within:
+        _check_within(tx, given)
+    if member:
+        row = tx.one("member_budget_put", **given, account=account)
+    else:
+        row = tx.one("budget_put", **given, begun_at=period_start(period, now))
+    assert row is not None
+    count = tx.one("budget_count", project=owner[0], account=account)
+    if count is not None and int(count[0]) > _MAX_BUDGETS:
+        raise LimitExceeded(f"project: {project} has {_MAX_BUDGETS} budgets, the most allowed.")
+    return row
 
 
 def account_budgets(store: Store, account: str) -> Awaitable[list[NamedBudget]]:
