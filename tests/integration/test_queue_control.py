@@ -81,7 +81,8 @@ def test_owner_lead_and_administrator_read_why_a_job_waits(
         own = client.job(job.id).body.queue
         if own is None or None in found:
             return []
-        assert [*own.reasons] == found[0]["reasons"] == found[1]["reasons"]
+        if not [*own.reasons] == found[0]["reasons"] == found[1]["reasons"]:
+            return []  # the forecast was renewed between two reads
         assert own.reason == own.reasons[0]
         return [*own.reasons]
 
