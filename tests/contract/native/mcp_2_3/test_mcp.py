@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tomllib
+import traceback
 from pathlib import Path
 
 import httpx2
@@ -13,6 +14,7 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 
 URL = os.environ["QWICKET_URL"]
 BELL = """OPENQASM 3.0;
@@ -114,6 +116,34 @@ async def refusals(ask):
     refused, is_error = await ask("get_job", id="nothing")
     assert is_error
     assert refused["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("transport", [over_http, over_pipes])
+@pytest.mark.parametrize("token", ["QWICKET_REVOKED_TOKEN", "QWICKET_EXPIRED_TOKEN", ""])
+def test_a_token_that_is_not_valid_opens_nothing_and_is_in_no_error(transport, token):
+    secret = os.environ.get(token, "qw_" + 43 * "x")
+
+    async def whole():
+        async with Client(transport(secret)) as client:
+            await client.list_tools()
+
+    with pytest.raises((MCPError, BaseExceptionGroup)) as caught:
+        asyncio.run(whole())
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+def test_anothers_job_is_none():
+    async def whole():
+        asked = {"device": "simulator", "program": BELL, "shots": 10}
+        async with Client(over_http()) as client:
+            job = (await client.call_tool("submit_job", asked)).structured_content["id"]
+        async with Client(over_http(os.environ["QWICKET_OTHER_TOKEN"])) as client:
+            for tool in ("get_job", "get_result", "cancel_job"):
+                found = await client.call_tool(tool, {"id": job})
+                assert found.is_error
+                assert found.structured_content["error"] == {"code": "not_found"}
+
+    asyncio.run(whole())
 
 
 @pytest.mark.parametrize("way", ["HTTP, handshake", "HTTP, stateless", "pipes, found out"])

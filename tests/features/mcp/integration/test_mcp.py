@@ -181,7 +181,7 @@ def test_an_answer_about_a_wide_program_is_short(ada: Caller) -> None:
     answers.append(ada.call("get_result", id=job))
     assert answers[1]["counts"].keys() <= {200 * "0", 200 * "1"}
     for answer in answers:
-        assert len(json.dumps(answer)) < 4_000
+        assert len(json.dumps(answer)) < 2_000
 
 
 @pytest.mark.extended
