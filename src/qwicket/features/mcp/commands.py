@@ -35,13 +35,15 @@ def mcp(chosen: Settings) -> None:
     standard output is an answer. Editors and chat applications start this command.
     """
     from qwicket.clients.http import HTTPClient
+    from qwicket.clients.http.text import validated_header
 
+    token = validated_header(chosen.token, "token", click.ClickException)
     printing, free = Lock(), BoundedSemaphore(_AT_ONCE)
     client = HTTPClient(chosen.url, click.ClickException, url_source=chosen.url_source)
 
     def answer(line: bytes) -> None:
         try:
-            if text := _answer(client, chosen.token, line):
+            if text := _answer(client, token, line):
                 with printing:
                     sys.stdout.buffer.write(text + b"\n")
                     sys.stdout.buffer.flush()

@@ -14,7 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from qwicket.cli import main
 from qwicket.model.ids import new_id
 from support import leftovers
 from support.agents import BELL_QASM, Lab
@@ -318,3 +320,9 @@ def test_over_pipes_each_request_has_an_answer_that_says_what_is_wrong(
         (answer,) = map(json.loads, done.stdout.splitlines())
         assert answer["id"] == 3
         assert said in answer["error"]["message"]
+
+
+def test_over_pipes_a_token_that_no_header_can_hold_is_refused_at_the_start() -> None:
+    result = CliRunner(env={"QWICKET_TOKEN": "qw_\u20ac"}).invoke(main, ["mcp"])
+    assert result.exit_code == 1
+    assert "The token must be printable ASCII." in result.stderr
