@@ -153,14 +153,13 @@ def _decoder(kind: type[Arguments]) -> msgspec.json.Decoder[Arguments]:
     return msgspec.json.Decoder(kind)
 
 
-def decoded(text: msgspec.Raw, kind: type[Arguments], limits: Limits) -> Arguments | Submission:
+def decoded(content: bytes, kind: type[Arguments], limits: Limits) -> Arguments | Submission:
     """Return the arguments of a tool, as the tool gets them.
 
     Raises:
         InvalidRequest: An argument is missing, unknown or invalid; `field` names it.
         LimitExceeded: A document is too large.
     """
-    content = bytes(text)
     documents = decode(content, _documents)
     for name in _Documents.__struct_fields__:
         value = getattr(documents, name)

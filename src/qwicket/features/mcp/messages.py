@@ -88,10 +88,24 @@ def message(content: bytes, limits: Limits) -> Message:
     tool = TOOLS.get(params.name) if envelope.method == "tools/call" else None
     if tool is not None:
         try:
-            arguments = decoded(params.arguments, tool.arguments, limits)
+            arguments = decoded(given(params), tool.arguments, limits)
         except QwicketError as error:  # the assistant reads and mends it
             arguments = error
     return Message(envelope.method, request_id, params, arguments)
+
+
+def given(params: Params) -> bytes:
+    """Return the arguments of a tool or prompt; some clients write null for none.
+
+    Raises:
+        InvalidRequest: They are no object.
+    """
+    text = bytes(params.arguments)
+    if text == b"null":
+        return b"{}"
+    if not text.startswith(b"{"):
+        raise InvalidRequest("arguments must be an object.", field="arguments")
+    return text
 
 
 def is_stateless(request: Request[Any], message: Message) -> bool:

@@ -119,7 +119,7 @@ class Handlers:
             case "prompts/list":
                 return {"prompts": prompts.listed(), **cached}
             case "prompts/get":
-                texts = decode(bytes(message.params.arguments), _texts)
+                texts = decode(messages.given(message.params), _texts)
                 return prompts.prompt(message.params.name, texts)
         known = ", ".join(METHODS)
         raise RPCError.of(

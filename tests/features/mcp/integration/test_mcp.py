@@ -283,6 +283,15 @@ def test_what_a_model_could_not_read_is_no_resource(ada: Caller) -> None:
         assert refused["error"]["code"] == -32602
 
 
+def test_null_stands_for_no_arguments_and_nothing_else_does(ada: Caller) -> None:
+    calls = {"tools/call": "usage", "prompts/get": "scan"}
+    for method, name in calls.items():
+        assert "result" in ada.request(method, {"name": name, "arguments": None}).json()
+        for wrong in ([], 7, "x", False):
+            refused = ada.request(method, {"name": name, "arguments": wrong})
+            assert "arguments must be an object." in refused.text
+
+
 def test_a_hostile_argument_is_named(ada: Caller) -> None:
     deep = {"inputs": json.loads("[" * 100 + "]" * 100)}
     for name, arguments in {
