@@ -249,11 +249,13 @@ def _of_job(call: Call, job: Job, position: QueuePosition | None) -> Answer:
     found = msgspec.to_builtins(wire.job(job, call.request.server_url, position))
     kept = ("id", "url", "state", "device", "shots", "circuits", "qubits", "cost", "queue")
     answer = {name: found[name] for name in kept if found[name] is not None}
-    reason = answer.get("queue", {}).pop("reason", "")
-    return answer | {"untrusted": written(job, waits_for=reason), "next": _next(job)}
+    queue = answer.get("queue", {})
+    queue.pop("reason", None)  # it is one of the reasons
+    untrusted = written(job, waits_for=queue.pop("reasons", ()))
+    return answer | {"untrusted": untrusted, "next": _next(job)}
 
 
-def written(job: Job, **others: str) -> Answer:
+def written(job: Job, **others: Any) -> Answer:
     """Return what people and labs have written of a job."""
     error = _error(job.error_code, job.error_text or "") if job.error_code else None
     return _present(name=job.name, tags=list(job.tags), error=error, **others)
