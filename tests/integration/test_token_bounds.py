@@ -83,6 +83,8 @@ def test_commands_make_a_token_for_an_assistant_and_list_its_bounds(server: Live
     listed = server.admin("token", "list", *user)
     words = "100,000 shots and 2.5 credits a day; asks first above 10,000 shots or 1 credit a job"
     assert words in listed
+    audited = server.admin("audit", "list", "--limit", "5", "--json")
+    assert "daily_cost" in audited
     env = {"QWICKET_URL": server.url, "QWICKET_TOKEN": secret}
     assert f"bounds   {words}" in cli("account", env=env)
     server.admin("token", "create", *user, "--ask-above-shots", "5")

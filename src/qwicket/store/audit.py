@@ -60,7 +60,7 @@ _SUBJECTS: Final = {
     ),
     "token": (
         "audit_token",
-        ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),
+        ("id", "account", "scopes", "devices", "expires_at", "revoked_at", "bounds"),
     ),
 }
 """Statement and columns with which each kind of subject is recorded before and after an act.

@@ -88,5 +88,7 @@ select name, is_active from provider where name = :key;
 select kind, device, from_at, until_at, slots, reason from reservation where id = :key;
 
 -- name: audit_token
-select token.id, account.name, token.scopes, token.devices, token.expires_at, token.revoked_at
+select
+    token.id, account.name, token.scopes, token.devices, token.expires_at, token.revoked_at,
+    token.bounds
 from token join account on account.id = token.account where token.id = :key;
