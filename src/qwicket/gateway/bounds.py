@@ -51,11 +51,12 @@ async def ask(bounds: TokenBounds, new: NewJob) -> QwicketError:
             "A person has refused this job. Do not submit it again, unless they ask for it."
         )
     page = f"/ui/confirmations/{asked.id}"
+    sentence = f"Please open {page} and confirm or refuse the job."
     reason = new.bounds.reason_to_ask(needed_by(new))
     return ConfirmationNeeded(
         f"This job of {asked.amount} on {new.device} was not submitted, because this token asks a"
-        f' person first {reason}. Say to the person: "Please open {page} and confirm or refuse the'
-        f' job." Submit it again, unchanged, within {ANSWER_MS // 60_000} minutes of the'
-        " confirmation.",
+        f' person first {reason}. Say to the person: "{sentence}" Submit it again, unchanged,'
+        f" within {ANSWER_MS // 60_000} minutes of the confirmation.",
+        sentence=sentence,
         page=page,
     )

@@ -151,6 +151,7 @@ class ConfirmationNeeded(BudgetSpent):
 
     Args:
         detail: Text for the user, with the path of a page.
+        sentence: What to say to the person, with the same path; a part of the detail.
         page: This path, in place of which users get an address (see `locate`).
     """
 
@@ -161,18 +162,21 @@ class ConfirmationNeeded(BudgetSpent):
         " of the page on which the owner of the token answers."
     )
     remedy = (
-        "Tell the person what the detail says, with the address. Once they have confirmed the job,"
-        " submit it again, unchanged."
+        "Tell the person the address in the detail. Once they have confirmed the job, submit it"
+        " again, unchanged."
     )
 
-    def __init__(self, detail: str = "", *, page: str = "") -> None:
+    def __init__(self, detail: str = "", *, sentence: str = "", page: str = "") -> None:
         super().__init__(detail)
+        self.sentence = sentence
         self._page = page
 
     def locate(self, server_url: str) -> None:
-        """Write the address of the page into the text, in place of its path."""
+        """Write the address of the page into the texts, in place of its path."""
         if self._page:
-            self.detail = self.detail.replace(self._page, server_url + self._page)
+            address = server_url + self._page
+            self.detail = self.detail.replace(self._page, address)
+            self.sentence = self.sentence.replace(self._page, address)
             self._page = ""
 
 

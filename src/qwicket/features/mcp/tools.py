@@ -21,7 +21,13 @@ from qwicket.features.mcp import arguments as given
 from qwicket.features.mcp.plot import bars
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.bounds import credits_of
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult, QwicketError
+from qwicket.model.errors import (
+    ConfirmationNeeded,
+    InvalidRequest,
+    LimitExceeded,
+    NoResult,
+    QwicketError,
+)
 from qwicket.model.jobs import JobQuery
 
 if TYPE_CHECKING:
@@ -104,14 +110,20 @@ class Tool:
 
 
 def refusal(error: QwicketError) -> Answer:
-    """Return what an assistant reads of an error, which may quote programs, people and labs."""
+    """Return what an assistant reads of an error, which may quote programs, people and labs.
+
+    What to say to a person is the server's own text, so it is in the next step.
+    """
+    say = ""
+    if isinstance(error, ConfirmationNeeded):
+        say = f'Say to the person: "{error.sentence}" '
     detail, field = (
         clip_text(each or "", _MAX_DETAIL_CHARS) for each in (error.detail, error.field)
     )
     return {
         "error": _present(code=error.code, retry_after_s=error.retry_after_s),
         "untrusted": _present(detail=detail, field=field),
-        "next": error.remedy,
+        "next": say + error.remedy,
     }
 
 
@@ -210,7 +222,7 @@ async def _estimate(call: Call, asked: Submission) -> Answer:
     if bounds is not None and bounds.refusal:
         return body | {"next": "The token may use no more today: use less, or wait."}
     if bounds is not None and bounds.asks_first:
-        return body | {"next": "submit_job asks the person first: say to them what it answers."}
+        return body | {"next": "submit_job asks the person first; its `next` says how."}
     return body | {"next": "submit_job runs the program."}
 
 

@@ -65,9 +65,9 @@ def code(answer):
     return answer.get("error", {}).get("code", "accepted")
 
 
-def detail(answer):
+def sentence(answer):
     assert code(answer) == "confirmation_needed", answer
-    return answer["error"]["detail"]
+    return answer["next"]
 
 
 @by_mode
@@ -82,7 +82,7 @@ async def a_cap(submit, _):
     assert code(await submit()) == "accepted"
     refused = await submit()
     assert code(refused) == "bound_reached"
-    assert "50 shots left, and this job needs 100 shots" in refused["error"]["detail"]
+    assert "50 shots left, and this job needs 100 shots" in refused["untrusted"]["detail"]
     assert code(await submit(shots=50)) == "accepted"
 
 
@@ -96,21 +96,20 @@ async def confirmations(submit, own):
     estimate = await submit(tool="estimate")
     assert estimate["bounds"]["asks_first"]
     refused = await submit()
-    said = detail(refused)
+    said = sentence(refused)
     assert f'Say to the person: "Please open {URL}/ui/confirmations/' in said
-    assert "Tell the person" in refused["next"]
     assert answer_question(said, own) == 403, "the assistant's own token"
     assert answer_question(said, bounded_token(daily_shots=1)) == 403, "another assistant's token"
     assert answer_question(said, os.environ["QWICKET_OTHER_TOKEN"]) == 404
-    assert detail(await submit()) == said
+    assert sentence(await submit()) == said
     assert answer_question(said, TOKEN) == 200
-    assert detail(await submit(shots=101)) != said
-    assert detail(await submit(OTHER)) != said
+    assert sentence(await submit(shots=101)) != said
+    assert sentence(await submit(OTHER)) != said
     key = {"idempotency_key": os.urandom(8).hex()}
     first = await submit(**key)
     assert code(first) == "accepted"
     assert (await submit(**key))["id"] == first["id"]
-    replayed = detail(await submit())
+    replayed = sentence(await submit())
     assert replayed != said
     assert answer_question(said, TOKEN) == 409
     assert answer_question(replayed, TOKEN, "refuse") == 200
@@ -144,17 +143,17 @@ def test_a_late_confirmation_confirms_nothing(monkeypatch):
     with bed_with_clock(monkeypatch) as (url, person, advance):
 
         async def late(submit, _):
-            said = detail(await submit())
+            said = sentence(await submit())
             advance(1_800)
-            assert detail(await submit()) == said, "the person has an hour"
+            assert sentence(await submit()) == said, "the person has an hour"
             assert answer_question(said, person) == 200
             advance(300)
-            again = detail(await submit())
+            again = sentence(await submit())
             assert again != said
             assert answer_question(again, person) == 200
             advance(299)
             assert code(await submit()) == "accepted"
-            never = detail(await submit())
+            never = sentence(await submit())
             advance(3_600)
             assert answer_question(never, person) == 409
 

@@ -238,11 +238,11 @@ def test_tools_say_what_is_left_and_what_to_say_to_the_person(assistant: Assista
     assert "asks the person" in estimate["next"]
     refused = assistant.tool("submit_job", **program)
     assert refused["error"]["code"] == "confirmation_needed"
-    found = LINK.search(refused["error"]["detail"])
+    found = LINK.search(refused["next"])
     assert found
-    assert "Tell the person" in refused["next"]
+    assert refused["next"].startswith('Say to the person: "Please open http://')
     claimed = assistant.tool("submit_job", **program, confirmed=True)
-    assert "confirmed" in claimed["error"]["detail"], "no argument confirms"
+    assert "confirmed" in claimed["untrusted"]["detail"], "no argument confirms"
     assistant.answer(found[3])
     assert assistant.tool("submit_job", **program)["id"]
     usage = assistant.tool("usage")["bounds"]
@@ -256,7 +256,7 @@ def test_tools_say_what_is_left_and_what_to_say_to_the_person(assistant: Assista
 
 def test_a_repeated_call_is_one_job_and_uses_one_confirmation(assistant: Assistant) -> None:
     job = {**JOB, "idempotency_key": "one"}
-    found = LINK.search(assistant.tool("submit_job", **job)["error"]["detail"])
+    found = LINK.search(assistant.tool("submit_job", **job)["next"])
     assert found
     assistant.answer(found[3])
     first, second = (assistant.tool("submit_job", **job) for _ in range(2))
