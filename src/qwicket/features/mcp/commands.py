@@ -129,8 +129,8 @@ class _Reply(msgspec.Struct, frozen=True):
 def _checked(response: Response, message_id: bytes) -> bytes:
     """Return an answer as one line; hosts read nothing else.
 
-    An error without an id, such as that of a wrong token, gets that of the message. What a proxy
-    answers in the server's place is none.
+    An error without an id, such as that of a wrong token, gets that of the message. An error
+    replaces the page of a proxy.
     """
     try:
         reply = msgspec.json.decode(response.content, type=_Reply)

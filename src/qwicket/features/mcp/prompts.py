@@ -48,7 +48,7 @@ def prompt(name: str, arguments: dict[str, str]) -> dict[str, Any]:
     """Return a prompt for a device, by default one that the assistant chooses.
 
     Raises:
-        RPCError: There is no such prompt, or the device's name is none: it could be an instruction.
+        RPCError: There is no such prompt, or the device's name is invalid: it could be an order.
     """
     found = _PROMPTS.get(name)
     if found is None:
