@@ -42,7 +42,7 @@ isa, *observables = fitted(pair, backend, *words, SparsePauliOp.from_list([("ZZ"
 isa_turned, one = fitted(turned, backend, SparsePauliOp("IZ"))
 found = {}
 for name, options in {
-    "plain": {},
+    "plain": {"resilience_level": 0},
     "mitigated": {
         "resilience_level": 2,
         "resilience": {"zne": {"extrapolator": "linear", "noise_factors": [1, 3]}},
