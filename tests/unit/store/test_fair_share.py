@@ -355,6 +355,10 @@ async def test_of_too_many_jobs_a_queue_has_the_first_of_each_member(
         ada.account: 2, bob.account: 2, zoe.account: 2
     }  # fmt: skip
     assert line.n_more == 16
+    assert line.depths == {
+        (ada.project, ada.account): 9, (ada.project, zoe.account): 9, (bob.project, bob.account): 4
+    }  # fmt: skip
+    assert [await store.queues.rank(job) for job in (urgent, *low)] == [0, 1, 2, 3]
     bobs = [job.id for job in line.waiting if job.project == bob.project]
     assert bobs == [urgent.id, low[0].id]
     whole = await store.queues.state("simulator", NOW, limit=23)

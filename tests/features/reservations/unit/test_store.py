@@ -117,8 +117,9 @@ async def test_an_exclusive_one_concerns_all_its_devices(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
     made = await reserve(store, "ada", is_exclusive=True, devices=("clifford", "simulator"))
-    await add_job(store, bob, device="clifford")
+    job = await add_job(store, bob, device="clifford")
     assert await started(store, BEGIN, "clifford") == []
+    assert [await store.queues.may_start(job.id, now) for now in (BEGIN, END)] == [False, True]
     assert await store.feature(ReservationStore).of_device("clifford", NOW) == [made]
 
 
