@@ -81,6 +81,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
         "A tag of the jobs; if repeated, they have all of the tags.",
         {"type": "array", "items": _TEXT, "maxItems": Limits().requests.tags},
     ),
+    "tree": ("Whether the projects below count with each project.", {"enum": ["false", "true"]}),
     "wait": ("Longest time to wait, in seconds.", {"type": "number", "minimum": 0}),
     "Idempotency-Key": (
         "Requests with the same key within 24 hours submit one job.",
@@ -103,6 +104,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
         {"type": "string", "pattern": "^[a-z0-9]{8,32}$"},
     ),
     "{budget}": ("Id of the budget.", {"type": "string"}),
+    "{confirmation}": ("Id of the question.", {"type": "string"}),
     "{id}": ("Id, as an earlier response gave it.", {"type": "string"}),
     "{name}": (
         "Name of the device, worker or scaler.",
