@@ -271,7 +271,8 @@ async def test_postgres_finds_the_next_by_index_beside_a_hundred_thousand_jobs(
 
     def plan(tx: Any) -> str:
         # Without triggers: each would count a job in the same row, a version of it for each.
-        for text in ("set local session_replication_role = replica", copy, "analyze job"):
+        triggers = "session_replication_role"
+        for text in (f"set {triggers} = replica", copy, f"reset {triggers}", "analyze job"):
             tx._connection.execute(text)
         return "\n".join(row[0] for row in tx._connection.execute(f"explain {sql}").fetchall())
 
