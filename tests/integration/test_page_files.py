@@ -58,11 +58,11 @@ def test_usage_is_downloaded_as_csv(server: LiveServer, root: Person) -> None:
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
     assert file.headers["cache-control"] == "no-store"
     heading, *lines = rows(file.text)
-    parts = ["project", "account", "device", "day"]
+    parts = ["project", "account", "device", "day", "slurm_account", "slurm_job"]
     assert heading == [*parts, "jobs", "shots", "seconds", "cost"]
     (own,) = [line for line in lines if line[:4] == [uma.name, "", "simulator", ""]]
-    assert own[4:6] == ["1", "70"]
-    assert float(own[6]) > 0
+    assert own[6:8] == ["1", "70"]
+    assert float(own[8]) > 0
     head = root.browser.head("/ui/admin/usage.csv")
     assert (head.status_code, head.content) == (200, b"")
     assert root.browser.get("/ui/admin/usage.csv?from=tomorrow").status_code == 400
