@@ -221,10 +221,10 @@ def test_a_project_has_members_and_shares(folder: Folder) -> None:
     folder.out("user", "add", "ada")
     assert folder.out("project", "add", "lab", "--shares", "3") == "lab  3 shares\n"
     folder.out("project", "member", "add", "lab", "ada")
-    assert folder.out("project", "member", "list", "lab") == "ada  1 share  member\n"
+    assert folder.out("project", "member", "list", "lab") == "ada  1 share  member  0.0 MB\n"
     folder.out("project", "member", "shares", "lab", "ada", "2")
     folder.out("project", "member", "role", "lab", "ada", "lead")
-    assert folder.out("project", "member", "list", "lab") == "ada  2 shares  lead\n"
+    assert folder.out("project", "member", "list", "lab") == "ada  2 shares  lead  0.0 MB\n"
     folder.out("project", "shares", "lab", "5")
     assert folder.out("project", "list") == "ada  1 share  0.0 MB\nlab  5 shares  0.0 MB\n"
     assert TOKEN.fullmatch(folder.out("token", "create", "--user", "ada", "--project", "lab"))

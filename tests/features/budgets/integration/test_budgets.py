@@ -406,6 +406,6 @@ def test_the_command_usage_prints_tables_json_and_csv(
     assert lines[0] == "day,account,jobs,shots,seconds,cost"
     assert f"{today},{name},1,100,{mine['seconds']},0.0" in lines
     wrong = run("usage", "--by", "day,user")
-    assert "by must be some of project, account, device, day, with commas" in wrong.stderr
+    assert "by must be some of project, account, device, day, slurm_account," in wrong.stderr
     wrong = run("usage", "--csv", "--json")
     assert (wrong.returncode, "not both" in wrong.stderr) == (2, True)
