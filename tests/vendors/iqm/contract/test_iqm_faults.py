@@ -10,11 +10,13 @@ import pytest
 from qwicket import testing
 from qwicket.testing import Cloud
 from support.bed_client import BedClient
+from support.repetitions import runs
 from support.reported_clients import REPORTED
 
 pytestmark = [pytest.mark.vendor, pytest.mark.extended, pytest.mark.timeout(300)]
 
 SUBMISSION: Final = "*/circuit"
+LOSSES: Final = runs(5, long=200)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +37,13 @@ def test_a_lost_answer_leaves_one_job_and_the_next_run_another(
     bed: Cloud, client: BedClient
 ) -> None:
     bed.reset()
-    for _ in range(5):
+    for _ in range(LOSSES):
         bed.fault("lost_answer", dialect="iqm", method="POST", path=SUBMISSION, times=1)
         assert client.answer().error.startswith("ConnectionError")
         assert client.answer().error == ""
     sent = [each for each in bed.requests(dialect="iqm", path=SUBMISSION) if each.method == "POST"]
-    assert len(sent) == 10
-    assert len({job for each in sent for job in each.created}) == 10
+    assert len(sent) == 2 * LOSSES
+    assert len({job for each in sent for job in each.created}) == 2 * LOSSES
     bed.assert_one_job_each()
 
 
