@@ -54,11 +54,16 @@ class Usage:
         if account_budgets is not None:
             found = await account_budgets(self._store, account)
         own = await self._store.accounts.projects_of(account) if found else []
+        by_project: dict[str, list[NamedBudget]] = {}
+        for each in found:
+            by_project.setdefault(each.project, []).append(each)
         return [
-            NamedBudget(structs.replace(budget, project=project.id), name)
+            each
+            if each.budget.project == project.id
+            else NamedBudget(structs.replace(each.budget, project=project.id), each.project)
             for project in own
-            for budget, name in found
-            if name in project.path
+            for name in project.path
+            for each in by_project.get(name, ())
         ]
 
     async def budgets(self, actor: Actor) -> list[BudgetState]:
