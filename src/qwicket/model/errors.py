@@ -151,6 +151,7 @@ class ConfirmationNeeded(BudgetSpent):
 
     Args:
         detail: Text for the user, with the path of a page.
+        field: Name of the field at fault.
         sentence: What to say to the person, with the same path; a part of the detail.
         page: This path, in place of which users get an address (see `locate`).
     """
@@ -166,8 +167,16 @@ class ConfirmationNeeded(BudgetSpent):
         " again, unchanged."
     )
 
-    def __init__(self, detail: str = "", *, sentence: str = "", page: str = "") -> None:
-        super().__init__(detail)
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        field: str | None = None,
+        retry_after_s: float | None = None,
+        sentence: str = "",
+        page: str = "",
+    ) -> None:
+        super().__init__(detail, field=field, retry_after_s=retry_after_s)
         self.sentence = sentence
         self._page = page
 

@@ -28,7 +28,7 @@ WHICH: Final = {
 }
 """Choices of the list of projects."""
 _PAGE_PROJECTS: Final = 40
-_PAGE_MEMBERS: Final = 40
+_PAGE_MEMBERS: Final = 35
 _DAYS: Final = 30
 """Days whose jobs the list counts, and whose use the page of a project draws."""
 

@@ -48,6 +48,7 @@ async def admitted(gateway: Gateway, actor: Actor, **changes: Any) -> NewJob:
     return await gateway._admission.admit(actor, submission(**changes))
 
 
+@pytest.mark.needs_vendors
 async def test_a_question_is_about_one_program_for_one_device(
     admin: Admin, gateway: Gateway, ada: Actor
 ) -> None:

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from qwicket import devices
-from qwicket.features.budgets.store import BudgetStore
 from qwicket.gateway import Gateway
 from qwicket.gateway.queue import Queue
 from qwicket.model.accounts import Token
@@ -20,10 +19,12 @@ from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Forecaster, QueuePosition
 from qwicket.store import Store
 from support.hand_driver import HandDriver
-from support.reservations import reserve
 from support.stores import NOW, add_job, make_token
 from unit.gateway.conftest import Clock
 
+_ALONE = "copies of the core alone have no features"
+BudgetStore = pytest.importorskip("qwicket.features.budgets.store", reason=_ALONE).BudgetStore
+reserve = pytest.importorskip("support.reservations", reason=_ALONE).reserve
 pytestmark = pytest.mark.anyio
 
 MINUTE, HOUR = 60_000, 3_600_000
