@@ -42,7 +42,8 @@ LANGUAGES = {
 ELSEWHERE = {
     *("qwicket", "jupyter", "git", "cd", "chmod", "make", "pip", "sudo", "export"),
     *(".", "dask", "certbot", "rsync", "umask", "pg_restore", "python3", "rm"),
-    *("apptainer", "docker", "helm", "kubectl", "podman", "sbatch", "scancel", "systemctl"),
+    *("apptainer", "docker", "helm", "kubectl", "podman", "sbatch", "scancel", "scontrol"),
+    "systemctl",
 }
 """First words of lines that are for another machine, or that change this one."""
 
