@@ -199,7 +199,9 @@ def ids_by_name(
     found: dict[str, list[str]] = {}
     if kind in ("qlued", "iqm"):  # jobs have no name there, but an experiment or circuit has
         for id, program in programs(behind):
-            if name := re.search(rb'"name": *"(job-\d+-\d+|last)"', program):
+            is_qlued = b'"experiment_0"' in program  # both APIs have jobs at this machine
+            name = re.search(rb'"name": *"(job-\d+-\d+|last)"', program)
+            if name and is_qlued is (kind == "qlued"):
                 found.setdefault(name[1].decode(), []).append(id)
         return found
     if kind == "qbraid":
