@@ -79,7 +79,7 @@ coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; 
 # For hours: more kills, crashes and histories, more of each attack, both databases everywhere.
 LONG := QWICKET_FAULT=long QWICKET_ABUSE=long
 long: $(READY)  ## Kills, attacks and generated programs at full length: hours
-	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/features/*/fault tests/vendors/*/abuse tests/vendors/*/fault tests/contract/test_openapi.py tests/contract/test_vendors.py tests/unit/programs/test_reading_time.py
+	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/features/*/fault tests/vendors/*/abuse tests/vendors/*/fault tests/contract/test_openapi.py tests/contract/test_vendors.py tests/contract/test_vendors_too.py tests/unit/programs/test_reading_time.py
 	$(LONG) $(BIN)/pytest tests/measured
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 

@@ -1,0 +1,21 @@
+"""Every vendor's unmodified client against a live server: the other half of the suites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contract.vendor_suites import SUITES, check, server
+from support.server import LiveServer
+
+__all__ = ["server"]
+
+
+@pytest.mark.vendor
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("suite", SUITES[1::2])
+def test_the_vendors_client_cannot_tell(
+    suite: str, server: LiveServer, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    check(suite, server, tmp_path, subtests)
