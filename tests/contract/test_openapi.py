@@ -22,7 +22,7 @@ pytestmark = pytest.mark.extended
 
 SUITE = "native/schemathesis_4"
 IS_LONG = os.environ.get("QWICKET_FAULT") == "long"
-EXAMPLES, MIN_RESPONSES = (300, 10_000) if IS_LONG else (4, 500)
+EXAMPLES, MIN_RESPONSES = (300, 10_000) if IS_LONG else (3, 500)
 """Examples for each operation; and how many requests they come to at least."""
 
 
