@@ -291,7 +291,7 @@ gives priorities above 0; a reader submits no jobs. Each account leads its own p
 
 
 InvitedRole = Literal["member", "reader"]
-"""What an invitation lets people be: whoever has its code must not become a lead."""
+"""What an invitation lets people be: a code, which anyone may find, must make no lead."""
 
 
 class Member(NamedTuple):
