@@ -83,9 +83,11 @@ def _median(rows: Sequence[list[str]], at: int) -> list[str]:
     ordered = sorted(rows, key=lambda row: number(row[at]) or 0.0)
     row = ordered[len(ordered) // 2]
     spread = f"{leading(ordered[0][at])} to {leading(ordered[-1][at])}"
-    verdicts = [each[-1] for each in rows]
-    last = max(verdicts, key=verdicts.count) if row[-1] in VERDICTS.values() else row[-1]
-    return [*row[: at + 1], spread, *row[at + 1 : -1], last]
+    rest = row[at + 1 :]
+    if rest and rest[-1] in VERDICTS.values():
+        verdicts = [each[-1] for each in rows]
+        rest[-1] = max(verdicts, key=verdicts.count)
+    return [*row[: at + 1], spread, *rest]
 
 
 def number(text: str) -> float | None:

@@ -95,6 +95,12 @@ def test_a_row_that_only_one_round_has_is_kept() -> None:
     assert [row[0] for row in table.rows] == ["status poll", "page"]
 
 
+def test_what_was_measured_may_be_the_last_column() -> None:
+    (table,) = combined([[Table(["step", "CPU"], [["parse", f"{k} ms"]])] for k in (3, 1, 2)])
+    assert table.head == ["step", "CPU", "lowest to highest"]
+    assert table.rows == [["parse", "2 ms", "1 ms to 3 ms"]]
+
+
 def test_costs_that_a_process_printed_before_it_failed_are_kept(folder: Path) -> None:
     interpreter = folder / "python"
     cost = '{"name":"X8","ours_ms":0.2,"bar_ms":0.3,"piquasso_ms":null}'
