@@ -38,6 +38,8 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 
 ORDER = ["contract", "abuse", "fault", "integration", "measured", "structure", "unit"]
 EXTENDED_FILE = re.compile(r"^pytestmark = [^\n]*\bextended\b", re.MULTILINE)
+EXTENDED_WORDS = re.compile("extended|postgres|both_databases|database_kind")
+"""What each file says of which a test is extended."""
 VENDORS_FILE = re.compile(r"^pytestmark = [^\n]*\bneeds_vendors\b", re.MULTILINE)
 """Files that cannot even be imported without vendors."""
 
@@ -87,16 +89,15 @@ def pytest_runtest_call() -> Generator[None, None, None]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out files that are extended as a whole where those are not asked for.
-
-    To import them takes a third of the time of all imports.
-    """
-    left_out = [EXTENDED_FILE] if config.option.markexpr == "not extended" else []
-    left_out += [] if NAMES else [VENDORS_FILE]
-    if left_out and collection_path.suffix == ".py":
-        text = collection_path.read_text("utf-8")
-        return any(each.search(text) for each in left_out) or None
-    return None
+    """Leave out files of which no test is asked for: each test process imports all others."""
+    if collection_path.suffix != ".py":
+        return None
+    text, stage = collection_path.read_text("utf-8"), config.option.markexpr
+    return (
+        (stage == "not extended" and EXTENDED_FILE.search(text) is not None)
+        or (stage == "extended" and EXTENDED_WORDS.search(text) is None)
+        or (not NAMES and VENDORS_FILE.search(text) is not None)
+    ) or None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -119,6 +120,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if runs_on_postgres(item):
             item.add_marker(pytest.mark.extended)
+    texts = {item.path: item.path.read_text("utf-8") for item in items}
+    silent = {path for path, text in texts.items() if not EXTENDED_WORDS.search(text)}
+    for item in items:
+        is_missed = item.path in silent and item.get_closest_marker("extended") is not None
+        assert not is_missed, f"no word in its file says that it is extended: {item.nodeid}"
     items.sort(key=place)
 
 

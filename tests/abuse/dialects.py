@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from html import unescape
 from typing import Any, Final, NamedTuple, cast
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from qwicket.dialects.routing import ANY_TOKEN, Access, Open
 from qwicket.model.accounts import Scope
 from qwicket.registrations import of_features
 from qwicket.schema.jobs import SubmitBody
-from qwicket.server.docs import files
+from qwicket.server.docs import File, files
 from qwicket.vendors.ionq.dialect import wire as ionq
 from qwicket.vendors.qbraid.dialect import submissions as qbraid
 from support.programs import BELL
@@ -376,6 +377,9 @@ def _ways() -> Iterator[Way]:
 
 
 WAYS = tuple(_ways())
-FILES = files(native_dialect.description(), descriptions(MOUNTS))
-PAGES = tuple(FILES)
-"""Paths for people, which need no token."""
+
+
+@cache
+def docs_files() -> dict[str, File]:
+    """Return the files under `/docs`, by path: for people, who need no token."""
+    return files(native_dialect.description(), descriptions(MOUNTS))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import Scope
 
-from abuse.dialects import FILES, NATIVE, PAGES, docs_html, harmless
+from abuse.dialects import NATIVE, docs_files, docs_html, harmless
 from abuse.fixtures import Tokens
 from qwicket.dialects import mounts
 from qwicket.dialects.requests import PUBLIC_URL, RESPONSE_MEMORY
@@ -26,13 +26,13 @@ URL = "http://gate.example"
 def test_a_page_minds_no_token_good_or_bad(
     subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens
 ) -> None:
-    for path, wrong in pairs(PAGES, ["good", "revoked", "expired", "disabled"]):
+    for path, wrong in pairs(tuple(docs_files()), ["good", "revoked", "expired", "disabled"]):
         with subtests.test(f"{path}-{wrong}"):
             token = getattr(tokens, wrong)
             url = str(client.base_url).rstrip("/")
             response = client.get(f"{path}?token={token}", headers=NATIVE.auth(token))
             assert response.status_code == 200
-            assert response.content == FILES[path].at(url).content
+            assert response.content == docs_files()[path].at(url).content
             assert token not in f"{response.text}{response.headers}"
 
 
@@ -126,7 +126,7 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
         scope.update({PUBLIC_URL: URL, RESPONSE_MEMORY: response_memory()})
         work = Counted(dialect(scope, cast(Any, None), send))
         await work
-        assert sent[1]["body"] == FILES["/docs"].at(URL).content
+        assert sent[1]["body"] == docs_files()["/docs"].at(URL).content
         return work.steps
 
     async def ask_twice() -> list[int]:

@@ -8,6 +8,7 @@ from functools import partial
 import httpx
 import pytest
 
+from qwicket import programs
 from qwicket.model.limits import Limits
 from support.agents import serving_token
 from support.bombs import BOMBS
@@ -49,6 +50,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path_factory.mktemp("worst"), **MEASURED)
     yield live
     assert live.stop() == 0
+
+
+def test_texts_of_each_format_are_tried() -> None:
+    alike = {name for name in programs.FORMATS if name.startswith("qlued.")} - {"qlued.lab"}
+    assert set(WORST) | alike == set(programs.FORMATS)
 
 
 @pytest.mark.parametrize(("name", "texts"), by_row(SENT))

@@ -1,4 +1,7 @@
-"""Every vendor's unmodified client against a live server: one half of the suites."""
+"""Every vendor's unmodified client against a live server: one half of the suites.
+
+All but the newest client of each dialect are extended, as their requirements say.
+"""
 
 from __future__ import annotations
 

@@ -23,5 +23,5 @@ def test_the_core_passes_its_tests_alone(tmp_path: Path) -> None:
     check(tmp_path, env)
     folders = [f"tests/unit/{name}" for name in OF_CORE]
     openqasm = "--ignore=tests/unit/programs/openqasm"  # a language that knows no vendor
-    options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-m", "not extended", openqasm)
+    options = ("-q", "-p", "no:cacheprovider", "-m", "not extended", openqasm)
     run(tmp_path, env, "pytest", *options, *folders)

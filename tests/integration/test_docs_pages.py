@@ -13,7 +13,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from abuse.dialects import PAGES, docs_html
+from abuse.dialects import docs_files, docs_html
 from qwicket.dialects import descriptions, mounts, native
 from qwicket.model.states import JobState
 from qwicket.server.docs import HEADERS, files
@@ -40,7 +40,7 @@ def web(server: LiveServer) -> Iterator[httpx.Client]:
 def test_every_page_is_answered_with_its_policy_and_a_tag(
     web: httpx.Client, server: LiveServer
 ) -> None:
-    for path in PAGES:
+    for path in docs_files():
         check_page(web, server, path)
 
 
@@ -145,7 +145,7 @@ def test_browsers_alone_are_sent_from_the_root_to_the_pages(
 
 
 def test_no_page_shows_a_regular_expression(web: httpx.Client) -> None:
-    for path in PAGES:
+    for path in docs_files():
         kinds = re.findall(r'<span class="kind">(.*?)</span>', web.get(path).text)
         assert [kind for kind in kinds if "^" in kind or "like" in kind] == [], path
 

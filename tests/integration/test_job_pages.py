@@ -77,7 +77,7 @@ MARKS = (
     "%3Cb%3E{}",
     "\u202e{}\u2028",
 )
-PAYLOADS = [mark.format(number) for mark in MARKS for number in range(20)]
+PAYLOADS = [mark.format(number) for mark in MARKS for number in range(3)]
 
 
 @pytest.fixture

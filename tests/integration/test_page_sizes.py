@@ -310,7 +310,7 @@ def test_a_device_that_often_changed_has_a_small_page(idle: LiveServer) -> None:
         assert page_size(dia, "/ui/devices/qwicket_heavyhex27") <= MOST_BYTES
 
 
-MANY = 1_000
+MANY = 300
 """Devices, projects of one account, and members and budgets of one project."""
 
 

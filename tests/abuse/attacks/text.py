@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abuse.attacks import Outcome, Target
-from abuse.dialects import NATIVE, PAGES
+from abuse.dialects import NATIVE, docs_files
 from support import raw
 
 MARKUP = [
@@ -22,7 +22,7 @@ def markup(target: Target) -> Outcome:
         assert sent.headers["content-type"].startswith("application/json")
         assert sent.headers.get("x-content-type-options") == "nosniff"
         assert sent.json()["name"] == text
-    for page in PAGES[:: 1 if target.is_long else 8]:
+    for page in tuple(docs_files())[:: 1 if target.is_long else 8]:
         answer = target.http.get(page)
         policy = answer.headers.get("content-security-policy", "")
         if answer.headers["content-type"].startswith("text/html"):

@@ -12,7 +12,7 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from support.event_loop import n_calls
 from support.for_each import for_each
-from support.worst_programs import WORST
+from support.inline_programs import INLINE
 
 pytestmark = pytest.mark.needs_vendors
 
@@ -20,15 +20,11 @@ pytestmark = pytest.mark.needs_vendors
 SMALL = programs.small_limits(Limits())
 MAX_CALLS = 30_000
 """Calls of functions within one callback of the event loop: 5 ms. The most are 27,000."""
-INLINE = {
-    name: [text for text in texts if len(text) <= programs.FORMATS[name].inline_bytes]
-    for name, texts in WORST.items()
-}
 BELL_2 = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
 BELL_3 = 'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;h q[0];cx q[0],q[1];bit[2] c=measure q;'
 
 
-@for_each("name", [name for name, texts in INLINE.items() if texts])
+@for_each("name", [*INLINE])
 def test_hostile_texts_take_few_steps(name: str) -> None:
     for text in INLINE[name]:
 
@@ -43,8 +39,9 @@ def test_hostile_texts_take_few_steps(name: str) -> None:
 def test_texts_of_each_format_are_tried() -> None:
     inline = {name for name, known in programs.FORMATS.items() if known.inline_bytes}
     alike = {name for name in inline if name.startswith("qlued.")} - {"qlued.lab"}
-    assert {name for name, texts in INLINE.items() if texts} | alike == inline
-    assert set(WORST) | alike == set(programs.FORMATS)
+    assert set(INLINE) | alike == inline
+    for name, texts in INLINE.items():
+        assert max(map(len, texts)) <= programs.FORMATS[name].inline_bytes, name
     assert len(INLINE["openqasm2"]) + len(INLINE["openqasm3"]) >= 30
 
 

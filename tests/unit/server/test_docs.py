@@ -6,6 +6,7 @@ import ast
 import asyncio
 import posixpath
 import re
+from functools import cache
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -26,8 +27,6 @@ from qwicket.server.docs.errors import table
 from qwicket.server.docs.html import Html, prose, tag
 from qwicket.server.router import Router
 
-FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
-PAGES = {path: file for path, file in FILES.items() if file.media_type.startswith("text/html")}
 SOURCES = sorted(Path(qwicket.__file__).parent.rglob("*.py"))
 EXTERNAL = {"/v1/openapi.json", "/ui", "/ui/help", "/readyz"}
 """What pages lead to beside each other."""
@@ -65,7 +64,20 @@ class Reader(HTMLParser):
         self.text += data
 
 
-READ = {path: Reader(file) for path, file in PAGES.items()}
+@cache
+def made() -> dict[str, File]:
+    """Return all files under `/docs`, by path."""
+    return files(native.description(), descriptions(mounts(cast(Any, None))))
+
+
+def pages() -> dict[str, File]:
+    return {path: file for path, file in made().items() if file.media_type.startswith("text/html")}
+
+
+@cache
+def read() -> dict[str, Reader]:
+    """Return what the pages say, by path."""
+    return {path: Reader(file) for path, file in pages().items()}
 
 
 def flat(text: str) -> str:
@@ -120,19 +132,19 @@ def test_every_code_that_a_job_can_end_with_is_in_the_table() -> None:
 
 def test_every_code_has_a_page_with_meaning_cause_and_remedy() -> None:
     for code in table().values():
-        page = READ[f"/docs/errors/{code.name}"]
+        page = read()[f"/docs/errors/{code.name}"]
         for of in (code.refusal, code.failure):
             for word in (of.title, of.cause, of.remedy) if of is not None else ():
                 assert flat(word) in flat(page.text), code.name
-        assert code.name in READ["/docs/errors"].text
-        assert flat(code.title) in flat(READ["/docs/errors"].text), code.name
+        assert code.name in read()["/docs/errors"].text
+        assert flat(code.title) in flat(read()["/docs/errors"].text), code.name
 
 
 # --- the API --------------------------------------------------------------------------------------
 
 
 def test_every_route_scope_and_field_is_on_the_page() -> None:
-    document, text = native.description(), READ["/docs"].text
+    document, text = native.description(), read()["/docs"].text
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert f"{method.upper()}{path}" in text
@@ -141,14 +153,14 @@ def test_every_route_scope_and_field_is_on_the_page() -> None:
             for parameter in operation["parameters"]:
                 assert flat(parameter["description"]) in flat(text)
     for name, schema in document["components"]["schemas"].items():
-        assert name in READ["/docs"].ids
+        assert name in read()["/docs"].ids
         for field, of in schema.get("properties", {}).items():
             assert field in text
             assert flat(of["description"]) in flat(text)
 
 
 def test_every_operation_has_an_address_of_its_own() -> None:
-    ids = READ["/docs"].ids
+    ids = read()["/docs"].ids
     assert len(ids) == len(set(ids))
     operations = sum(len(methods) for methods in native.description()["paths"].values())
     assert len([each for each in ids if "-v1-" in each]) == operations
@@ -158,7 +170,7 @@ def test_every_operation_has_an_address_of_its_own() -> None:
 
 
 def test_every_link_leads_to_a_page_and_a_place_that_are_there() -> None:
-    links = [(path, link) for path, page in READ.items() for link in page.links]
+    links = [(path, link) for path, page in read().items() for link in page.links]
     assert len(links) > 100
     for path, link in links:
         parts = urlsplit(link)
@@ -167,13 +179,13 @@ def test_every_link_leads_to_a_page_and_a_place_that_are_there() -> None:
         assert not parts.path.startswith("/"), "a proxy may have put a prefix before it"
         target = posixpath.normpath(posixpath.join(posixpath.dirname(path), parts.path))
         target = path if not parts.path else target
-        assert target in FILES or target in EXTERNAL, (path, link)
+        assert target in made() or target in EXTERNAL, (path, link)
         if parts.fragment:
-            assert parts.fragment in READ[target].ids, (path, link)
+            assert parts.fragment in read()[target].ids, (path, link)
 
 
 def test_nothing_leads_or_is_loaded_from_outside() -> None:
-    for path, file in FILES.items():
+    for path, file in made().items():
         text = file.content.decode()
         addresses = set(re.findall(r"(?:https?:)?//[\w.-]+", text))
         assert addresses <= {"http://127.0.0.1", "http://www.w3.org"}, (
@@ -185,14 +197,14 @@ def test_nothing_leads_or_is_loaded_from_outside() -> None:
 
 def test_no_page_has_what_its_policy_would_refuse() -> None:
     assert "default-src 'none'" in HEADERS["Content-Security-Policy"]
-    for path, page in READ.items():
+    for path, page in read().items():
         assert not page.tags & {"script", "style", "iframe", "form", "img", "base"}, path
         assert "style" not in page.attributes, path
         assert not [name for name in page.attributes if name.startswith("on")], path
 
 
 def test_every_page_has_a_title_a_heading_and_a_language() -> None:
-    for path, page in PAGES.items():
+    for path, page in pages().items():
         text = page.content.decode()
         assert text.startswith('<!doctype html>\n<html lang="en">'), path
         assert re.search(r"<title>[^<]+ · Qwicket</title>", text), path

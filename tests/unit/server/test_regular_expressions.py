@@ -65,20 +65,25 @@ COMPARED = ("qwicket.testing.cassettes.drift",)
 """Modules with patterns in a mapping, each of which is compared with a whole text."""
 
 
-def patterns() -> Iterator[Found]:
-    """Yield every pattern of what runs in the server; those of `programs` run on its loop, too.
+def patterns(part: str) -> Iterator[Found]:
+    """Yield every pattern of a part of the server; those of `programs` run on its loop, too.
 
     `guess_format` looks for some of them there, before a parser process reads the program.
     """
+    for name, source in SOURCES:
+        if name.split(".")[1] == part:
+            yield from of_module(name, source)
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Yield the name and text of each module of the server that has a pattern."""
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         if parts[0] in ("clients", "cli", "agents", "qiskit"):
             continue
         source = path.read_text()
-        if not re.search(r"\bre\.", source):
-            continue
-        name = ".".join(("qwicket", *parts)).removesuffix(".__init__")
-        yield from of_module(name, source)
+        if re.search(r"\bre\.", source):
+            yield ".".join(("qwicket", *parts)).removesuffix(".__init__"), source
 
 
 ASSIGNED = (ast.Assign, ast.AnnAssign)
@@ -133,18 +138,17 @@ def cpu_s(pattern: re.Pattern[Any], text: str, *, is_searched: bool) -> float:
     return time.thread_time() - began
 
 
-PATTERNS = list(patterns())
-PARTS = sorted({found.module.split(".")[1] for found in PATTERNS})
+SOURCES = list(sources())
+PARTS = sorted({module.split(".")[1] for module, _ in SOURCES})
 """The packages directly in ours."""
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_time_is_linear_in_the_text(subtests: pytest.Subtests, part: str) -> None:
-    for found in PATTERNS:
-        if found.module.split(".")[1] == part:
-            is_stripped = found.module in STRIPPED
-            with subtests.test(f"{found.module}: {found.text[:80]}"):
-                check(found.pattern, is_searched=found.is_searched, is_stripped=is_stripped)
+    for found in patterns(part):
+        is_stripped = found.module in STRIPPED
+        with subtests.test(f"{found.module}: {found.text[:80]}"):
+            check(found.pattern, is_searched=found.is_searched, is_stripped=is_stripped)
 
 
 def check(pattern: re.Pattern[Any], *, is_searched: bool, is_stripped: bool = False) -> None:
