@@ -35,11 +35,11 @@ structure: $(READY)
 # With SEED=7, tests run in the order of that seed, and Hypothesis takes its examples from it.
 SEED ?=
 ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
-# Tests wait for servers and deadlines, so that a process more than there are cores pays off, and two
-# more for those that wait longest. With more, servers' workers, which get what others leave of a
-# core, starve.
+# Tests wait for servers and deadlines, so that a process more than there are cores pays off, and
+# three more for those that wait longest. With more, servers' workers, which get what others leave of
+# a core, starve.
 TEST_PROCESSES := $(shell expr 1 + $$(nproc))
-EXTENDED_PROCESSES := $(shell expr 2 + $$(nproc))
+EXTENDED_PROCESSES := $(shell expr 3 + $$(nproc))
 PARALLEL = -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=40
 # All stages of one call of make are one run, with a folder for their results.
 RUN := build/stages/$(shell date -u +%Y%m%dT%H%M%S)
