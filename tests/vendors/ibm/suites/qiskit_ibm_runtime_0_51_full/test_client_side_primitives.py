@@ -12,20 +12,16 @@ from qiskit_ibm_runtime import (
     EstimatorV2,
     Executor,
     SamplerV2,
-    executor_estimator,
-    executor_sampler,
 )
 from qiskit_ibm_runtime.exceptions import IBMRuntimeError
+from qiskit_ibm_runtime.executor_estimator import Estimator
+from qiskit_ibm_runtime.executor_sampler import Sampler
 from qiskit_ibm_runtime.quantum_program import QuantumProgram
 from samplomatic import build
 from samplomatic.transpiler import generate_boxing_pass_manager
 
 from support.platform_client import bell, connect, fitted
 from support.vendors import bound, distance, within
-
-# Named so since 0.50.
-Sampler: Any = getattr(executor_sampler, "Sampler", None) or executor_sampler.SamplerV2
-Estimator: Any = getattr(executor_estimator, "Estimator", None) or executor_estimator.EstimatorV2
 
 SEED = {"seed_simulator": 7}
 THETA, PHI = Parameter("a"), Parameter("b")
@@ -139,8 +135,6 @@ def test_an_estimate_on_a_wide_twin_costs_what_its_groups_of_qubits_do(service: 
 
 def test_injected_noise_scales_a_value_as_its_model_says(simulator: Any) -> None:
     """PEC divides ⟨ZZ⟩ by exp(-2 λ) for each generator that anticommutes with it, here two."""
-    if not hasattr(executor_estimator, "Estimator"):
-        pytest.skip("noise models are options since 0.50")
     isa, z = fitted(bell().remove_final_measurements(inplace=False), simulator, SparsePauliOp("ZZ"))
     estimator = Estimator(simulator, options={"experimental": SEED})
     estimator.options.resilience.pec_mitigation = True
