@@ -533,6 +533,7 @@ def test_too_few_or_too_many_parts_are_refused(pilot: RawAgent, held: Held, numb
     assert NATIVE.names(pilot.end(held, parts=[failed] * number), "parts")
 
 
+@pytest.mark.extended
 def test_an_outcome_as_large_as_jobs_may_ask_for_is_taken(
     server: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ async def flood(
     return Counter(each.status_code for each in found), found
 
 
+@pytest.mark.extended
 @pytest.mark.anyio
 async def test_a_callback_that_the_server_has_not_begun_never_reaches_the_provider(
     site: LiveServer, provider: Provider

@@ -434,6 +434,7 @@ def test_names_of_devices_can_be_others_here(vendor: Cloud, tape: Path) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
+@pytest.mark.extended
 def test_the_commands_record_replay_and_check(vendor: Cloud, tape: Path, tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import qwicket
 from support import hostile_cloud
 from support.hostile_cloud import ResultCloud
 from support.remotes import BELL, write_device
 from support.server import running_server
+
+pytestmark = pytest.mark.extended
 
 MB = 1 << 20
 COUNTS = {"0": 0.5, "3": 0.5}

@@ -186,6 +186,7 @@ def refusal(tmp_path: Path, cert: Path, key: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.extended
 def test_files_that_are_no_certificate_are_refused(tmp_path: Path, files: Certificate) -> None:
     (tmp_path / "text").write_text("no certificate")
     absent = tmp_path / "absent"

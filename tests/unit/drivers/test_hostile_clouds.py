@@ -240,6 +240,7 @@ FIELDS = tuple(
 )
 
 
+@pytest.mark.extended
 async def test_a_wrong_type_in_any_field_is_an_error_that_drivers_expect() -> None:
     answers = [value for value in WRONG if value != {}]
     answers += [dict.fromkeys(FIELDS, value) for value in WRONG]

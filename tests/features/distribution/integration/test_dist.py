@@ -69,6 +69,7 @@ def test_the_wheel_has_the_package_and_nothing_that_installing_adds(wheel: bytes
     assert sorted(name for name, *_ in record) == sorted(files)
 
 
+@pytest.mark.extended
 def test_pip_installs_it_and_the_copy_offers_the_same_until_a_file_changes(
     server: LiveServer, wheel: bytes, tmp_path: Path
 ) -> None:

@@ -244,6 +244,7 @@ def test_a_group_that_is_cancelled_stops_its_jobs(call: Caller, stranger: Caller
     assert call("GET", f"{NEW}/jobs/{jobs[0]}").status_code == 200
 
 
+@pytest.mark.extended
 def test_lists_of_jobs_with_long_options_are_bounded_in_bytes(call: Caller) -> None:
     group = call("POST", f"{NEW}/jobs/group", json={}).json()["data"]["groupJobQrn"]
     options = {"note": "x" * 65_000}
@@ -323,6 +324,7 @@ def test_a_device_that_the_administrator_turns_on_takes_jobs(
     assert (shown["status"], shown["statusMsg"]) == ("OFFLINE", "maintenance")
 
 
+@pytest.mark.extended
 def test_a_search_of_long_documents_is_bounded_in_bytes(call: Caller) -> None:
     numbers = [("circuitBatchNumQubits", "1000000")] * 4_000
 
@@ -392,6 +394,7 @@ def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
         assert {each.result().status_code for each in sent} == {201}
 
 
+@pytest.mark.extended
 def test_a_page_that_would_be_too_large_is_refused_and_smaller_ones_have_all_jobs(
     server: LiveServer,
 ) -> None:
