@@ -277,6 +277,7 @@ ADMIN = NATIVE._replace(prefix="/v1/admin")
 
 
 _OF_LEADS: Final = {
+    "/bulk/jobs": b'{"action": "hold", "project": "nobody"}',
     "/invitations": b'{"project": "nobody"}',
     "/budgets": b'{"project": "nobody", "unit": "jobs", "maximum": 1}',
 }

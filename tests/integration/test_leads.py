@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import MemberRole, Scope
 from support.pages import PASSWORD, Browser
 from support.programs import BELL
-from support.server import LiveServer, run_here
+from support.server import ROOT, LiveServer, run_here
 
 ONLY = "Only administrators and leads of the project may do this."
 
@@ -157,6 +158,7 @@ COMMANDS = (
     ("budget", "set", "P", "--member", "each", "--jobs", "1"),
     ("usage", "--project", "P"),
     ("jobs", "--all", "--project", "P"),
+    ("job", "cancel", "--all", "--project", "P", "--dry-run"),
 )
 
 
@@ -165,7 +167,7 @@ def test_others_learn_nothing_and_change_nothing(lab: Lab) -> None:
         for project in (lab.project, "none-such"):
             given = [project if word == "P" else word for word in words]
             assert ONLY in lab.run(*given, by=lab.mate_token).stderr, words
-        if words[0] != "jobs":
+        if words[0] not in ("jobs", "job"):
             given = [lab.project if word == "P" else word for word in words]
             assert "tokens:write" in lab.run(*given, by=lab.limited_token).stderr, words
     for text in ("invitation list", "budget show", "usage"):
@@ -223,20 +225,111 @@ def test_the_page_is_for_leads_alone(lab: Lab, browser: Browser) -> None:
     assert at not in browser.get(f"/ui/projects/{lab.project}").text
 
 
-def test_a_lead_holds_and_cancels_a_members_job_on_its_page(lab: Lab, browser: Browser) -> None:
+@pytest.fixture
+def paused(lab: Lab) -> Iterator[str]:
+    """A device on which jobs wait."""
     pause = partial(Admin.turn_off, device="clifford", reason="paused", takes_jobs=True)
     lab.server.as_admin(pause)
-    try:
-        with lab.server.client(lab.mate_token) as client:
-            body = {"device": "clifford", "program": BELL, "shots": 100}
-            job = client.post("/v1/jobs", json=body).json()["id"]
-            at = f"/ui/jobs/{job}"
-            assert 'value="hold"' in browser.get(at).text
-            assert browser.submit(at, at, action="hold").status_code == 303
-            assert client.get(f"/v1/jobs/{job}").json()["held_by"] == "owner"
-            assert "Cancel" in browser.get(f"{at}/confirm?action=cancel").text
-            assert browser.submit(at, at, action="cancel").status_code == 303
-            assert client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled"
-            assert browser.get(f"{at}/confirm?action=delete").status_code == 404
-    finally:
-        lab.server.as_admin(lambda admin: admin.turn_on("clifford"))
+    yield "clifford"
+    lab.server.as_admin(lambda admin: admin.turn_on("clifford"))
+
+
+def submitted(server: LiveServer, token: str, device: str) -> str:
+    with server.client(token) as client:
+        body = {"device": device, "program": BELL, "shots": 100}
+        return str(client.post("/v1/jobs", json=body).json()["id"])
+
+
+def test_a_lead_holds_and_cancels_a_members_job_on_its_page(
+    lab: Lab, browser: Browser, paused: str
+) -> None:
+    job = submitted(lab.server, lab.mate_token, paused)
+    at = f"/ui/jobs/{job}"
+    assert 'value="hold"' in browser.get(at).text
+    assert browser.submit(at, at, action="hold").status_code == 303
+    with lab.server.client(lab.mate_token) as client:
+        assert client.get(f"/v1/jobs/{job}").json()["held_by"] == "owner"
+        assert "held by a lead of its project" in client.get(f"/v1/jobs/{job}/events").text
+        assert "Cancel" in browser.get(f"{at}/confirm?action=cancel").text
+        assert browser.submit(at, at, action="cancel").status_code == 303
+        assert client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled"
+    assert browser.get(f"{at}/confirm?action=delete").status_code == 404
+
+
+class Tree(NamedTuple):
+    """Waiting jobs: of members of a project, of one below it, and of the same person elsewhere."""
+
+    of_mate: str
+    of_lead: str
+    below: str
+    elsewhere: str
+
+
+@pytest.fixture
+def tree(lab: Lab, paused: str) -> Tree:
+    below = f"{lab.project}/x"
+
+    async def make(admin: Admin) -> list[str]:
+        await admin.add_project(below)
+        await admin.add_member(below, lab.mate)
+        # A project whose name begins alike is not below.
+        await admin.add_project(f"{lab.project}-2")
+        await admin.add_member(f"{lab.project}-2", lab.mate)
+        of = (below, f"{lab.project}-2")
+        return [(await admin.create_token(lab.mate, project=each)).secret for each in of]
+
+    tokens = (lab.mate_token, lab.lead_token, *lab.server.as_admin(make))
+    return Tree(*(submitted(lab.server, each, paused) for each in tokens))
+
+
+def states(lab: Lab, tree: Tree) -> list[str]:
+    """Return the state of each job, or who holds it."""
+    with lab.server.client(lab.mate_token) as client:
+        found = [client.get(f"/v1/jobs/{each}").json() for each in tree]
+    return [each["held_by"] or each["state"] for each in found]
+
+
+def test_a_lead_changes_many_jobs_of_the_project_and_below_and_no_others(
+    lab: Lab, tree: Tree
+) -> None:
+    of_project = ("--all", "--project", lab.project)
+    listed = lab.done("jobs", *of_project, "--json")
+    assert [each in listed for each in tree] == [True, True, True, False]
+    of_mate = (*of_project, "--account", lab.mate)
+    assert lab.done("job", "hold", *of_mate, "--dry-run") == "2 jobs to be held"
+    assert lab.done("job", "hold", *of_mate, "--yes") == "2 jobs held"
+    assert states(lab, tree) == ["owner", "queued", "owner", "queued"]
+    lab.server.as_admin(lambda admin: admin.change_job(ROOT, tree.below, is_held=True))
+    assert lab.done("job", "hold", *of_project, "--yes") == "1 job held"
+    assert lab.done("job", "release", *of_project, "--yes") == "2 jobs released"
+    assert states(lab, tree) == ["queued", "queued", "admin", "queued"], "it holds one itself"
+    for action in ("delete", "requeue"):
+        refused = lab.run("job", action, *of_project, "--yes")
+        assert f"only administrators {action} jobs of others" in refused.stderr
+    assert lab.done("job", "cancel", *of_project, "--yes") == "3 jobs cancelled"
+    assert states(lab, tree) == ["cancelled", "cancelled", "cancelled", "queued"]
+    shown = lab.server.admin("audit", "list", "--limit", "20", "--json")
+    acts = [each for each in json.loads(shown) if each["actor"] == lab.lead]
+    done = [(each["action"], each["details"]["action"]) for each in acts]
+    assert done == [("change_jobs", each) for each in ("cancel", "release", "hold", "hold")]
+    with lab.server.client(lab.lead_token) as client:
+        body = {"action": "hold", "project": lab.project, "ids": [tree.elsewhere]}
+        both = client.post("/v1/admin/bulk/jobs", json=body)
+        assert (both.status_code, both.json()["field"]) == (400, "ids")
+        del body["project"]
+        assert client.post("/v1/admin/bulk/jobs", json=body).status_code == 403
+    assert states(lab, tree)[3] == "queued"
+
+
+def test_a_lead_changes_many_jobs_on_the_page_of_the_project(
+    lab: Lab, tree: Tree, browser: Browser
+) -> None:
+    at = f"/ui/projects/{lab.project}/lead"
+    fields = {"act": "change_jobs", "project": lab.project, "device": "clifford", "account": ""}
+    for action in ("hold", "release", "cancel"):
+        assert f'<option value="{action}"' in browser.get(at).text
+        asked = browser.submit(at, at, **fields, action=action)
+        assert f"<h1>{action.capitalize()}: 3 jobs?</h1>" in asked.text
+        done = browser.submit(at, at, **fields, action=action, confirmed="yes")
+        assert "<dt>Number</dt><dd>3</dd>" in done.text
+    assert states(lab, tree) == ["cancelled", "cancelled", "cancelled", "queued"]

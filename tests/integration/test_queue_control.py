@@ -327,7 +327,7 @@ def test_without_an_administrators_token_all_finds_ones_own(
     done = call(idle, token, "hold", "--all", "--device", "simulator", "--yes")
     assert done.stdout == "1 job held\n", done.stderr
     refused = call(idle, token, "release", "--all", "--account", name, "--yes")
-    assert (refused.returncode, "need an administrator's token" in refused.stderr) == (2, True)
+    assert (refused.returncode, "needs an administrator's token" in refused.stderr) == (2, True)
     assert client.jobs()[0].body.held_by == "owner"
 
 

@@ -31,7 +31,7 @@ from support.processes import below, parsers_of, workers_of
 from support.waiting import until
 
 T = TypeVar("T")
-_ROOT = Actor(
+ROOT = Actor(
     account="",
     account_name="root",
     role="admin",
@@ -187,9 +187,7 @@ class LiveServer:
 
     def cancel_unfinished(self) -> None:
         """Cancel all jobs that wait or run."""
-        self.as_admin(
-            lambda admin: admin.change_jobs(_ROOT, "cancel", JobQuery(), is_dry_run=False)
-        )
+        self.as_admin(lambda admin: admin.change_jobs(ROOT, "cancel", JobQuery(), is_dry_run=False))
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database; return what it printed."""

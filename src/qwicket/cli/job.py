@@ -161,7 +161,8 @@ def cancel(selection: _Selection) -> None:
 def hold(selection: _Selection) -> None:
     """Keep the waiting jobs ID, or all that fit, from starting until they are released.
 
-    Only an administrator can release a job that an administrator holds with --all.
+    Only an administrator can release a job that an administrator holds with --all. A lead of a
+    project gives --all --project.
     """
     _change(selection, "hold")
 
@@ -282,7 +283,7 @@ def _do(job: Job, action: JobAction, priority: int | None) -> None:
 def _change_all(
     client: Client, selection: _Selection, action: JobAction, priority: int | None
 ) -> None:
-    """Change jobs of all accounts, as an administrator."""
+    """Change jobs of all accounts, as an administrator, or of a project, as a lead of it."""
     filters = selection.filters
     found = client.change_jobs(action, priority=priority, dry_run=True, **filters)
     number = found["number"]

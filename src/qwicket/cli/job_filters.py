@@ -22,21 +22,28 @@ all_accounts = click.option(
     "--all",
     "everybody",
     is_flag=True,
-    help="Jobs of all accounts; needs an administrator's token. With another token: your own.",
+    help="Jobs of all accounts; needs an administrator's token. With another token: your own, or"
+    " with --project those of a project that you lead.",
 )
 
 
 def may_select(client: Client, filters: Filters | None = None) -> bool:
-    """Ask the server whether the token is an administrator's, and may select jobs of all accounts.
+    """Return whether to select jobs of all accounts: of a project, or as an administrator.
+
+    The server checks who leads the project.
 
     Raises:
-        click.UsageError: It may not, and the filters name an account or a project. Ignoring these
-            would select jobs that the user did not ask for.
+        click.UsageError: The filters name an account alone, and the token is not an
+            administrator's. Ignoring the account would select jobs that the user did not ask for.
     """
+    if filters is not None and filters.get("project"):
+        return True
     if "admin" in client.account()["token"]["scopes"]:
         return True
-    if filters is not None and (filters.get("account") or filters.get("project")):
-        raise click.UsageError("--account and --project need an administrator's token.")
+    if filters is not None and filters.get("account"):
+        raise click.UsageError(
+            "--account needs an administrator's token, or --project with a project that you lead."
+        )
     return False
 
 
@@ -73,7 +80,11 @@ def job_filters(command: F) -> F:
         (
             all_accounts,
             click.option("--account", metavar="NAME", help="With --all: jobs of this account."),
-            click.option("--project", metavar="P", help="With --all: jobs of this project."),
+            click.option(
+                "--project",
+                metavar="P",
+                help="With --all: jobs of this project and of those below it.",
+            ),
             click.option("--state", metavar="S", help="State, or several separated by commas."),
             click.option(
                 "--device",

@@ -53,7 +53,7 @@ def jobs(
             raise click.UsageError("Give --waiting or --state, not both.")
         filters["state"] = "queued"
     with connect() as client:
-        if everybody and (filters.get("project") or may_select(client, filters)):
+        if everybody and may_select(client, filters):
             found = client.jobs(limit, everybody=True, oldest_first=oldest, **filters)
             rows = [Row(each.info, (*_owner(each), *row_cells(each.body))) for each in found]
             print_rows(rows, ("account", "project", *HEADINGS), as_json)

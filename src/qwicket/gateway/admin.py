@@ -6,6 +6,8 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from qwicket.gateway import access_tokens
 from qwicket.gateway.account_admin import AccountAdmin
 from qwicket.gateway.job_admin import JobAdmin
@@ -123,12 +125,13 @@ class Admin(AccountAdmin, JobAdmin):
     async def export_page(self, actor: Actor, query: JobQuery, project: str) -> list[JobWithNames]:
         """Return a page of a project's jobs for an export, and record this in the audit log.
 
-        Jobs on devices that the actor does not see are left out.
+        Jobs on devices that the actor does not see are left out, as are those of projects below.
 
         Raises:
             NotFound: There is no such project.
         """
-        found = await self.jobs(actor, query, project=project)
+        only = replace(query, project=(await self.project(project)).id)
+        found = await self.jobs(actor, only)
         await self.store.audit.note()
         return found
 

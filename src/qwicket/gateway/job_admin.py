@@ -1,4 +1,7 @@
-"""Administration of jobs of all accounts: list, read, cancel, hold, reorder and requeue them."""
+"""Administration of jobs of all accounts: list, read, cancel, hold, reorder and requeue them.
+
+Leads of a project list its jobs here, and change many of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 
 from qwicket.gateway.jobs import no_job
-from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
 from qwicket.model.ids import parse_id
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import FINAL, JobState
@@ -17,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job, JobAction
+    from qwicket.model.jobs import Holder, Job, JobAction
+    from qwicket.model.limits import StoredLimit
     from qwicket.store import Store
 
 MAX_COUNTED: Final = 10_001
@@ -38,6 +43,8 @@ _STATES: Final[dict[JobAction, Collection[JobState]]] = {
     "delete": FINAL,
 }
 """States that allow an action."""
+_OF_LEADS: Final[tuple[JobAction, ...]] = ("cancel", "hold", "release", "priority")
+"""What leads of a project do with jobs of its members."""
 _SHOWN_IDS: Final = 1_000
 
 
@@ -97,7 +104,7 @@ class JobAdmin:
             actor: The administrator.
             query: Filters and position.
             account: Name or e-mail address of the only account.
-            project: Name of the only project.
+            project: Name of the only project, with those below it.
 
         Raises:
             NotFound: There is no such account or project.
@@ -240,11 +247,12 @@ class JobAdmin:
         priority: int = 0,
         is_dry_run: bool,
         is_late: Callable[[], bool] = lambda: False,
+        stored_limit: StoredLimit | None = None,
     ) -> ChangedJobs:
         """Do one action on all jobs that a query finds and whose state allows it.
 
         Args:
-            actor: The administrator.
+            actor: The administrator, or a lead of the project.
             action: What is done.
             query: Filters, and where an earlier call left off; its limit is ignored.
             ids: The only jobs, in place of the filters; those that do not exist are left out.
@@ -253,10 +261,22 @@ class JobAdmin:
             priority: The new priority, for the action of this name.
             is_dry_run: Whether the jobs are only found, not changed.
             is_late: Whether to leave the rest to another call; asked after some jobs.
+            stored_limit: Bytes that project and account may store with a lead's changes, which are
+                events.
 
         Raises:
+            Forbidden: The action is not one of leads.
+            LimitExceeded: Project or account would store more than `stored_limit`; the jobs of
+                earlier writes were changed.
             NotFound: There is no such account or project.
         """
+        by, name = _who(actor)
+        if by != "admin" and action not in _OF_LEADS:
+            raise Forbidden(
+                f"action: only administrators {action} jobs of others. A lead of the project may"
+                f" do one of {', '.join(_OF_LEADS)}.",
+                field="action",
+            )
         query = await self._named(actor, query, account, project)
         allowed = _STATES[action]
         states = tuple(each for each in allowed if not query.states or each in query.states)
@@ -265,10 +285,16 @@ class JobAdmin:
             return ChangedJobs(number, found)
         query = replace(query, states=states, limit=_JOBS_AT_ONCE)
         async for page in self._pages(query) if ids is None else self._chosen(actor, query, ids):
-            changed = [job.id for job in page if _is_to_change(job, action, priority)]
+            changed = [job.id for job in page if _is_to_change(job, action, priority, by)]
             if changed and not is_dry_run:
                 changed = await self.store.queue_control.change_all(
-                    changed, action, priority, actor=_ACTOR, now=self.now_ms()
+                    changed,
+                    action,
+                    priority,
+                    by=by,
+                    actor=name,
+                    now=self.now_ms(),
+                    stored_limit=None if by == "admin" else stored_limit,
                 )
                 n_writes += 1
             number += len(changed)
@@ -309,17 +335,15 @@ class JobAdmin:
     async def _named(
         self, actor: Actor, query: JobQuery, account: str | None, project: str | None
     ) -> JobQuery:
-        """Restrict a search to an account, a project, and the devices of the actor's token."""
+        """Restrict a search to an account, a tree of projects, and the token's devices."""
+        accounts = self.store.accounts
         query = replace(query, devices=actor.devices)
         if account is not None:
-            owner = await self.store.accounts.by_name(account)
-            query = replace(query, account=owner.id)
+            query = replace(query, account=(await accounts.by_name(account)).id)
         if project is not None:
-            projects = await self.store.accounts.projects()
-            ids = [each.id for each in projects if each.name == project]
-            if not ids:
-                raise NotFound(f"There is no project {project[:100]!r}.", field="project")
-            query = replace(query, project=ids[0])
+            top = await accounts.project(project)
+            below = await accounts.projects_below(top.id)
+            query = replace(query, projects=frozenset(each.id for each in (top, *below)))
         return query
 
     async def _with_names(self, jobs: list[Job]) -> list[JobWithNames]:
@@ -337,10 +361,15 @@ class JobAdmin:
         ]
 
 
-def _is_to_change(job: Job, action: JobAction, priority: int) -> bool:
+def _who(actor: Actor) -> tuple[Holder, str]:
+    """Return as whom an actor holds jobs, and the name that the jobs' events give."""
+    return ("admin", _ACTOR) if Scope.ADMIN in actor.scopes else ("owner", actor.account)
+
+
+def _is_to_change(job: Job, action: JobAction, priority: int, by: Holder) -> bool:
     """Return whether an action would change a job whose state allows it."""
     if action == "hold":
-        return job.held_by != "admin"
+        return job.held_by not in ("admin", by)
     if action == "release":
-        return job.held_by is not None
+        return job.held_by in ("owner", by)
     return action != "priority" or job.priority != priority

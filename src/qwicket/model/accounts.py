@@ -47,8 +47,8 @@ class Scope(StrEnum):
     JOBS_READ = "jobs:read"
     """Read jobs, results, groups and events of the account and of its projects, and webhooks."""
     JOBS_WRITE = "jobs:write"
-    """Submit, hold, reorder, cancel and delete jobs; open and close groups; add, test and remove
-    webhooks."""
+    """Submit, hold, reorder, cancel and delete jobs; as a lead of a project, hold, reorder and
+    cancel those of others; open and close groups; add, test and remove webhooks."""
     DEVICES_READ = "devices:read"
     """Read devices, their queues and calibrations."""
     DEVICES_SERVE = "devices:serve"

@@ -205,7 +205,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     both ends included. `text` is looked for in the names, tags and ids of the newest jobs. A query
     with an `offset` is a search in one dialect: it ignores `before` and `after`, and looks for
     `text` in a job's name, device or tags. A search counts a job that is queued again as running.
-    Without an `account`, `projects` are the only ones whose jobs are listed; empty allows all.
+    `projects` are the only ones whose jobs are listed, in place of one `project`; empty allows all.
     """
 
     account: str = ""

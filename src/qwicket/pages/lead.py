@@ -1,4 +1,4 @@
-"""The page on which a lead of a project controls its members, budgets and invitations."""
+"""The page on which a lead of a project controls its members, jobs, budgets and invitations."""
 
 from __future__ import annotations
 

@@ -550,14 +550,15 @@ class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """`POST /v1/admin/bulk/jobs`: one action on all jobs that match all given fields.
 
     With the header `Prefer: respond-async, wait=2` the response comes after some 2 s: 202 if jobs
-    are left, which a request with `before` changes.
+    are left, which a request with `before` changes. A lead of the project does the first four
+    actions, and cannot release what an administrator holds.
 
     Attributes:
         action: What is done: `cancel` unfinished jobs; `hold` waiting ones, `release` held ones, or
             change the `priority` of waiting ones; `requeue` running ones; `delete` ended ones.
         priority: The new priority, with the action of this name.
         account: Name or e-mail address of the account.
-        project: Name of the project.
+        project: Name of the project; also means those below it. Leads give it.
         device: Name of the device.
         dialect: Dialect of the submission.
         name: Name of the job.

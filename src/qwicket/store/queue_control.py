@@ -18,7 +18,7 @@ from qwicket.store.leases import Leases
 from qwicket.store.operations import Operations, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from qwicket.model.jobs import Holder, Job, JobAction, Lease
     from qwicket.model.limits import StoredLimit
@@ -105,7 +105,7 @@ class QueueControl(Operations):
             return _waiting_job(tx, job, "held")
         held = record(tx, row, now)
         fair_share.leave(tx, held)
-        _note(tx, held, actor, f"held by {_HOLDERS[by]}", now, stored_limit)
+        _note(tx, held, actor, f"held by {_holder(held, by, actor)}", now, stored_limit)
         return held
 
     @write
@@ -174,11 +174,24 @@ class QueueControl(Operations):
 
     @write
     def change_all(
-        tx: Tx, jobs: Sequence[str], action: JobAction, priority: int, *, actor: str, now: int
+        tx: Tx,
+        jobs: Sequence[str],
+        action: JobAction,
+        priority: int,
+        *,
+        by: Holder = "admin",
+        actor: str,
+        now: int,
+        stored_limit: StoredLimit | None = None,
     ) -> ChangedIds:
-        """Do one action of an administrator on several jobs; return the ids of those that changed.
+        """Do one action on several jobs; return the ids of those that changed.
 
-        Jobs that were deleted or whose state does not allow the action are left out.
+        Jobs that were deleted or whose state does not allow the action are left out, as are those
+        that an administrator holds, if another person releases them. See `change` for the
+        arguments.
+
+        Raises:
+            LimitExceeded: As for `change`; no job was changed.
         """
         changed = ChangedIds()
         for job in jobs:
@@ -191,28 +204,44 @@ class QueueControl(Operations):
                     changed.append(job)
                 continue
             try:
-                after = _ACTIONS[action](tx, job, priority, actor, now)
-            except Conflict:
+                after = _change(tx, job, action, priority, by, actor, now, stored_limit)
+            except (Conflict, Forbidden):
                 continue
             if after is not None and after.version != before.version:
                 changed.append(job)
         return changed
 
 
-_HOLDERS: Final[dict[Holder, str]] = {"owner": "its owner", "admin": "an administrator"}
-_ACTIONS: Final[Mapping[str, Callable[[Tx, str, int, str, int], Job | None]]] = {
-    "cancel": lambda tx, job, _, actor, now: Jobs.cancel(tx, job, actor=actor, now=now),
-    "hold": lambda tx, job, _, actor, now: QueueControl.hold(
-        tx, job, "admin", actor=actor, now=now
-    ),
-    "release": lambda tx, job, _, actor, now: QueueControl.resume(
-        tx, job, "admin", actor=actor, now=now
-    ),
-    "priority": lambda tx, job, priority, actor, now: QueueControl.prioritize(
-        tx, job, priority, actor=actor, now=now
-    ),
-    "requeue": lambda tx, job, _, actor, now: QueueControl.requeue(tx, job, actor=actor, now=now),
-}
+def _change(
+    tx: Tx,
+    job: str,
+    action: JobAction,
+    priority: int,
+    by: Holder,
+    actor: str,
+    now: int,
+    stored_limit: StoredLimit | None,
+) -> Job | None:
+    """Do an action other than `delete` on a job; return the job, or None if it was deleted."""
+    match action:
+        case "cancel":
+            return Jobs.cancel(tx, job, actor=actor, now=now)
+        case "hold":
+            return QueueControl.hold(tx, job, by, actor=actor, now=now, stored_limit=stored_limit)
+        case "release":
+            return QueueControl.resume(tx, job, by, actor=actor, now=now)
+        case "priority":
+            return QueueControl.prioritize(
+                tx, job, priority, actor=actor, now=now, stored_limit=stored_limit
+            )
+    return QueueControl.requeue(tx, job, actor=actor, now=now)
+
+
+def _holder(job: Job, by: Holder, actor: str) -> str:
+    """Return who holds a job, as its events name them."""
+    if by == "admin":
+        return "an administrator"
+    return "its owner" if actor == job.account else "a lead of its project"
 
 
 def _job(tx: Tx, job: str) -> Job:

@@ -74,7 +74,7 @@ def tally(tx: Tx, query: JobQuery) -> Counter[JobState]:
 
 
 def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
-    """Return jobs of all accounts, or of the account or the projects that the query names."""
+    """Return jobs of all accounts, or of the account and the projects that the query names."""
     return _jobs(tx, _of_all(tx, query), query)
 
 
@@ -85,6 +85,7 @@ def tally_of_all(tx: Tx, query: JobQuery) -> Counter[JobState]:
 
 def parameters(query: JobQuery) -> dict[str, Any]:
     """Return the parameters of the statements for a query."""
+    projects = query.projects if query.project is None else (query.project,)
     return structs.asdict(query) | {
         "states": rows.filter_text(query.states),
         "tags": rows.from_texts(query.tags),
@@ -92,7 +93,7 @@ def parameters(query: JobQuery) -> dict[str, Any]:
         "since": query.created_from,
         "until": query.created_to,
         "devices": rows.filter_text(query.devices),
-        "projects": rows.filter_text(query.projects),
+        "projects": rows.filter_text(projects),
     }
 
 

@@ -165,12 +165,11 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["list_filter"] = (
         f"{_list_filter(shown_state)} and {_has_text('id')} and {fills['allowed']}"
     ).format(**fragments)
-    # Only of lists of all accounts: with one more condition SQLite sorts lists of one dialect.
+    # Only of lists of all accounts: with one more condition SQLite sorts lists of one dialect, and
+    # with two in place of `between` those by a label.
     fills["filter_of_all"] = (
-        "created_at >= :since and created_at <= :until"
+        "created_at between :since and :until"
         " and (cast(:dialect as text) is null or dialect = :dialect)"
-        " and (cast(:projects as text) is null"
-        f" or {fragments['position']}(cast(:projects as text), '|' || project || '|') > 0)"
         f" and {fills['list_filter']}"
     )
     fills["search_filter"] = (
@@ -298,7 +297,8 @@ def _list_filter(state: str) -> str:
     return (
         '(cast(:group as text) is null or "group" = :group)'
         " and (cast(:device as text) is null or device = :device)"
-        " and (cast(:project as text) is null or project = :project)"
+        " and (cast(:projects as text) is null"
+        " or {position}(cast(:projects as text), '|' || project || '|') > 0)"
         " and (cast(:name as text) is null or name = :name)"
         " and (cast(:states as text) is null"
         f" or {{position}}(cast(:states as text), '|' || {state} || '|') > 0)"

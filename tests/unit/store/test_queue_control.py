@@ -8,8 +8,16 @@ import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
-from qwicket.model.errors import Conflict, Forbidden, NotFound, StaleLease, TooManyRequests
-from qwicket.model.jobs import Job
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    LimitExceeded,
+    NotFound,
+    StaleLease,
+    TooManyRequests,
+)
+from qwicket.model.jobs import Holder, Job
+from qwicket.model.limits import StoredLimit
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, add_job, make_token, new_job
@@ -173,14 +181,21 @@ async def test_an_action_on_many_jobs_leaves_out_those_that_do_not_fit(
     waiting = [job for job in jobs if job != running]
     control = store.queue_control
 
-    async def change(action: Any, priority: int = 0) -> list[str]:
-        return await control.change_all(
-            [*jobs, "0199c82c-c000-7000-8000-000000000000"], action, priority, actor="", now=NOW
-        )
+    async def change(action: Any, priority: int = 0, by: Holder = "admin") -> list[str]:
+        every = [*jobs, "0199c82c-c000-7000-8000-000000000000"]
+        return await control.change_all(every, action, priority, by=by, actor="", now=NOW)
 
     assert await change("hold") == waiting
     assert await change("hold") == []
     assert await change("priority", 3) == waiting
+    assert await change("release", by="owner") == [], "an administrator holds them"
     assert await change("requeue") == [running]
     assert await change("release") == waiting
+    assert await change("hold", by="owner") == jobs
+    assert await change("release", by="owner") == jobs
+    with pytest.raises(LimitExceeded):
+        await control.change_all(
+            jobs, "hold", 0, by="owner", actor="", now=NOW, stored_limit=StoredLimit(project=0)
+        )
+    assert await change("hold") == jobs, "none was held"
     assert await change("cancel") == jobs

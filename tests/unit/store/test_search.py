@@ -94,6 +94,11 @@ async def test_jobs_of_projects_are_listed_counted_and_searched_in_both_orders(
         tally = await store.jobs.tally_of_all(JobQuery(**both, limit=limit))
         assert sum(tally.values()) == number
     assert sum((await store.jobs.tally_of_all(JobQuery(text="bell"))).values()) == 3
+    await add_job(store, structs.replace(ada, project=eve.project), name="Bell pair")
+    of_ada = both | {"account": ada.account}
+    assert await listed(store, **of_ada) == [three.id, one.id]
+    assert await listed(store, **of_ada, states=(JobState.QUEUED,)) == [three.id, one.id]
+    assert await listed(store, **of_ada, name="Bell pair") == [one.id]
 
 
 async def test_jobs_without_tags_have_no_rows(store: Store, ada: Token) -> None:

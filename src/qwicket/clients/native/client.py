@@ -295,8 +295,9 @@ class Client:
 
         Args:
             limit: Maximum number of jobs.
-            everybody: Return jobs of all accounts, which needs a token of the scope `admin`; then
-                `account` and `project` are filters, too, and `info` has both.
+            everybody: Return jobs of all accounts, which needs a token of the scope `admin`, or the
+                filter `project` with a project that the account leads; then `account` and
+                `project` (with those below it) are filters, too, and `info` has both.
             oldest_first: With `everybody`: return the oldest jobs, the oldest first.
             filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or
                 a list; a job must have all of them), `group`, `dialect`, `created_from` and
@@ -322,6 +323,8 @@ class Client:
     ) -> dict[str, Any]:
         """Apply one action to all jobs of all accounts that match, as an administrator.
 
+        A lead of a project gives `project`, and does one of the first four actions.
+
         Args:
             action: `cancel` unfinished jobs, `hold` waiting ones, `release` held ones, change the
                 `priority` of waiting ones, `requeue` running ones, or `delete` ended ones.
@@ -335,7 +338,7 @@ class Client:
             The `number` of these jobs, and the first 1,000 `ids`.
 
         Raises:
-            ApiError: The token is not an administrator's, or an argument is invalid.
+            ApiError: The account may not do this, or an argument is invalid.
             Unreachable: No response arrived, so some jobs may have been changed.
         """
         operation = operations.change_jobs(

@@ -313,7 +313,7 @@ def change_jobs(
     dry_run: bool,
     watch: Callable[[int], None] | None = None,
 ) -> Operation[dict[str, Any]]:
-    """Apply one action to all jobs that match the filters, as an administrator.
+    """Apply one action to all jobs that match the filters, as an administrator or a lead.
 
     A request of many jobs is answered after some seconds, and a further one goes on.
     """

@@ -1,4 +1,4 @@
-"""Jobs of all accounts for administrators."""
+"""Jobs of all accounts for administrators, and of a project for its leads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FEW_JOBS: Final = 100
 async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """List jobs of all accounts, newest first; with `after`, oldest first.
 
-    A lead gives the project.
+    Those of a project come with those of the projects below it; a lead gives the project.
     """
     given = request.query_params
     query = params.query(given, access.limits, also=("after", "account", "project"))
@@ -100,9 +100,11 @@ async def change_jobs(
 ) -> ASGIApp:
     """Do one action on all jobs that match, or on those that are named, or only count them.
 
-    With `Prefer: respond-async` it stops after some seconds: with 202 comes where to go on.
+    With `Prefer: respond-async` it stops after some seconds: with 202 comes where to go on. A lead
+    gives the project, and cancels, holds, releases or reorders jobs of it and of those below.
     """
     body = request.payload
+    await access.admin.led_project(actor, body.project)
     if (body.action == "priority") is (body.priority is None):
         raise InvalidRequest(
             "priority is required with the action `priority`, and only then.", field="priority"
@@ -133,6 +135,7 @@ async def change_jobs(
         priority=body.priority or 0,
         is_dry_run=body.dry_run,
         is_late=lambda: until is not None and time.monotonic() > until,
+        stored_limit=access.limits.quotas.stored,
     )
     answer = schema.ChangedJobsBody(number=found.number, ids=tuple(found.ids), next=found.next)
     return json(answer, 200 if found.next is None else 202)

@@ -252,7 +252,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/bulk/jobs",
         jobs.change_jobs,
-        _ADMIN,
+        (_ADMIN, Scope.JOBS_WRITE),
         _JOBS,
         responses=(schema.ChangedJobsBody,),
     ),
