@@ -90,6 +90,23 @@ def test_a_server_without_workers_is_ready_and_its_jobs_wait(
     assert read(http, job)["runner"] is None
 
 
+def test_a_job_says_that_workers_take_others_or_end_too_soon(
+    lone: LiveServer, http: httpx.Client
+) -> None:
+    job, others = submit(http), lone.unused("others")
+    lone.token(others)
+    with RawPilot(lone, "limited") as raw:
+
+        def says(text: str, **takes: Any) -> bool:
+            assert raw.pull(**takes).json()["tasks"] == []
+            return text in ((read(http, job)["queue"] or {}).get("reason") or "")
+
+        taken = "no connected worker takes this project's jobs"
+        until(lambda: says(taken, projects=[others]), taken)
+        left = "it runs for about 1 s, and no connected worker has more than 0 s left"
+        until(lambda: says(left, seconds_left=0), left)
+
+
 @pytest.mark.both_databases
 def test_jobs_of_all_families_run_on_another_machine_and_name_it(
     lone: LiveServer, http: httpx.Client, tmp_path: Path

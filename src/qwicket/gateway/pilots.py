@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import time
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from qwicket.gateway.projects_of_workers import ProjectsOfWorkers
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import ALL_PROJECTS, Capacity, Projects, Runner
+from qwicket.model.jobs import Capacity, Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import Offer, PilotScheduler
 
@@ -103,7 +104,6 @@ class _Serving(NamedTuple):
 
     runner: Runner
     families: Mapping[str, Family]
-    projects: Projects = ALL_PROJECTS
 
     @property
     def is_of_lab(self) -> bool:
@@ -115,7 +115,7 @@ class _Serving(NamedTuple):
             # One job for a lab, whose response also has the program as it was submitted.
             tasks=min(offer.tasks, 1) if self.is_of_lab else offer.tasks,
             tiny_tasks=0 if self.is_of_lab else offer.tiny_tasks,
-            capacity=offer.capacity._replace(projects=self.projects),
+            capacity=offer.capacity._replace(projects=self.runner.projects),
             devices=self.families,
             is_of_lab=self.is_of_lab,
         )
@@ -145,6 +145,7 @@ class Pilots:
         self._lab_devices = lab_devices
         self._projects = ProjectsOfWorkers(store)
         self._limits = limits
+        self._now_ms = now_ms
         self._scheduler = PilotScheduler(store, now_ms, lease_s=lease_s)
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
         self._lab_checks = asyncio.Semaphore(_LAB_CHECKS_AT_ONCE)
@@ -278,9 +279,8 @@ class Pilots:
         """Return a pilot and its devices: an agent if the token serves a lab's devices."""
         _check(actor, name)
         if Scope.DEVICES_SERVE not in actor.scopes:
-            runner = self._worker(actor, name, offer)
-            projects = await self._projects.named(offer.projects, offer.except_projects)
-            return _Serving(runner, await self._simulated(actor, offer), projects)
+            runner = await self._worker(actor, name, offer)
+            return _Serving(runner, await self._simulated(actor, offer))
         if len(offer.devices) != 1:
             raise InvalidRequest(
                 f"offer.devices: an agent serves one device, not {len(offer.devices)}.",
@@ -306,7 +306,7 @@ class Pilots:
                 field=field,
             )
 
-    def _worker(self, actor: Actor, name: str, offer: PilotOffer) -> Runner:
+    async def _worker(self, actor: Actor, name: str, offer: PilotOffer) -> Runner:
         if offer.packing != PACKING_VERSION:
             from importlib.metadata import version  # late: it imports much
 
@@ -316,16 +316,19 @@ class Pilots:
                 f" {PACKING_VERSION}. Install the server's version on the worker's machine.",
                 field="packing",
             )
-        memory_bytes: int | None = offer.capacity.memory_bytes
+        memory_bytes, seconds, _ = offer.capacity
+        task_bytes = None if memory_bytes == INT64_MAX else memory_bytes
         serves_some = offer.devices or actor.devices or offer.projects or offer.except_projects
-        if serves_some or memory_bytes == INT64_MAX:
-            memory_bytes = None  # one that serves some jobs must not raise the limit of all
         return Runner(
             id=_worker_id(actor, name),
             kind="pilot",
             beat=0,
             slots=offer.slots,
-            memory_bytes=memory_bytes,
+            # One that serves some jobs must not raise the limit of all.
+            memory_bytes=None if serves_some else task_bytes,
+            task_bytes=task_bytes,
+            ends_at=None if seconds == inf else self._now_ms() + int(1000 * seconds),
+            projects=await self._projects.named(offer.projects, offer.except_projects),
         )
 
     async def _simulated(self, actor: Actor, offer: PilotOffer) -> dict[str, Family]:

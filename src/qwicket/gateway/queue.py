@@ -110,10 +110,8 @@ class Queue:
                     yield each
         if forecast.stopped:
             yield forecast.stopped
-        elif forecast.memory_bytes is not None and job.est_bytes > forecast.memory_bytes:
-            needed, most = -(-job.est_bytes >> 20), forecast.memory_bytes >> 20
-            text = f"it needs {needed:,} MiB of memory, and no connected worker has more than"
-            yield f"{text} {most:,} MiB"
+        elif why_not := forecast.workers.why_not(job):
+            yield why_not
 
     async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
         """Return whose jobs start before a waiting job, as far as an actor may know.

@@ -310,7 +310,9 @@ class Runner(msgspec.Struct, frozen=True):
     An agent serves one `device`, as does the runner that a server has for each device at another
     cloud; a server's other runner, and a pilot on another machine, serve simulated devices. A
     server has `express_slots` for short jobs in addition to its `slots`. Servers, and pilots for
-    all simulated devices, have `memory_bytes` for each job; others have None.
+    all simulated devices and projects, have `memory_bytes` for each job; others have None. Each
+    pilot has `task_bytes`, ends at the time `ends_at` in Unix ms, and takes jobs of `projects`;
+    a None there sets no limit.
     """
 
     id: str
@@ -320,6 +322,9 @@ class Runner(msgspec.Struct, frozen=True):
     device: str | None = None
     express_slots: int = 0
     memory_bytes: int | None = None
+    task_bytes: int | None = None
+    ends_at: int | None = None
+    projects: Projects = ALL_PROJECTS
 
 
 def runner_name(runner: str) -> str:

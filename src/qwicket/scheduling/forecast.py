@@ -13,20 +13,22 @@ import heapq
 import time
 from collections import Counter, defaultdict, deque
 from datetime import UTC, datetime
+from math import ceil, floor, inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.fair_share import charge_s, weight
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.registrations import hook
 from qwicket.scheduling.run_times import fit
 from qwicket.scheduling.start_intervals import StartIntervals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from qwicket.model.devices import DeviceStatus
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, Projects, Runner
     from qwicket.model.reservations import Reservation
     from qwicket.scheduling.run_times import RunTimes
     from qwicket.scheduling.start_intervals import Interval
@@ -104,6 +106,47 @@ def _other_projects(number: int) -> str:
     return "another project" if number == 1 else f"{number:,} other projects"
 
 
+class Workers:
+    """What the connected workers of simulated devices take.
+
+    Args:
+        runners: The workers.
+        now_ms: Unix time in milliseconds.
+    """
+
+    def __init__(self, runners: Iterable[Runner] = (), now_ms: int = 0) -> None:
+        self._left_s: dict[Projects, dict[int, float]] = {}
+        for each in runners:
+            memory = each.memory_bytes or each.task_bytes or INT64_MAX
+            left_s = inf if each.ends_at is None else max(0, each.ends_at - now_ms) / 1000
+            of_projects = self._left_s.setdefault(each.projects, {})
+            of_projects[memory] = max(left_s, of_projects.get(memory, 0.0))
+
+    def why_not(self, job: Job | WaitingJob) -> str:
+        """Return why none of them takes a job; empty if one does, or if there are none."""
+        taking = [
+            (memory, left_s)
+            for projects, of_projects in self._left_s.items()
+            if projects.has(job.project)
+            for memory, left_s in of_projects.items()
+        ]
+        if not taking:
+            return "no connected worker takes this project's jobs" if self._left_s else ""
+        times = [left_s for memory, left_s in taking if job.est_bytes <= memory]
+        if not times:
+            needed, most = -(-job.est_bytes >> 20), max(taking)[0] >> 20
+            return f"it needs {needed:,} MiB of memory, and {self._none_of(taking)} {most:,} MiB"
+        if job.est_seconds <= max(times):
+            return ""
+        needed, most = ceil(job.est_seconds), floor(max(times))
+        return f"it runs for about {needed:,} s, and {self._none_of(times)} {most:,} s left"
+
+    def _none_of(self, found: Sequence[object]) -> str:
+        """Return the words for no worker: of all, or of those that fit in other respects."""
+        is_all = len(found) == sum(map(len, self._left_s.values()))
+        return f"no connected worker {'' if is_all else 'for such jobs '}has more than"
+
+
 class Crowd(NamedTuple):
     """More jobs than have a position.
 
@@ -143,6 +186,9 @@ class Crowd(NamedTuple):
         )
 
 
+_NO_WORKERS: Final = Workers()
+
+
 class Forecast(NamedTuple):
     """Forecast of one device's queue.
 
@@ -162,8 +208,8 @@ class Forecast(NamedTuple):
         n_elsewhere: Jobs that wait at the other cloud that runs the device's jobs.
         n_running: Claimed jobs that have not ended.
         stopped: Why the device starts no job now, for users; empty if it can.
-        memory_bytes: The most memory that a connected worker has for a job; None without a bound.
-        before: Whose jobs start before each job that fits into this memory, by the jobs' ids.
+        workers: The connected workers of simulated devices; none for other devices.
+        before: Whose jobs start before each job that one of these takes, by the jobs' ids.
         n_unfit: Number of the other jobs, which have the last positions.
         crowd: The waiting jobs by member, if some have no position.
     """
@@ -179,7 +225,7 @@ class Forecast(NamedTuple):
     n_elsewhere: int = 0
     n_running: int = 0
     stopped: str = ""
-    memory_bytes: int | None = None
+    workers: Workers = _NO_WORKERS
     before: Mapping[str, JobsBefore] = _NOTHING_BEFORE
     n_unfit: int = 0
     crowd: Crowd | None = None
@@ -220,14 +266,14 @@ class _Capacity(NamedTuple):
         slots: Number of slots.
         express_slots: Number of express slots.
         n_elsewhere: Number of jobs that wait at the other cloud.
-        memory_bytes: The most memory for a job; None without a bound.
+        workers: The workers of a simulated device that have slots.
     """
 
     missing: str
     slots: int
     express_slots: int = 0
     n_elsewhere: int = 0
-    memory_bytes: int | None = None
+    workers: Workers = _NO_WORKERS
 
 
 class Forecaster:
@@ -293,7 +339,7 @@ class Forecaster:
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
         state = await self._store.queues.state(device, now, limit=self._max_jobs)
-        capacity = await self._capacity(device)
+        capacity = await self._capacity(device, now)
         slots = capacity.slots
         status = await self._store.devices.status(device, now)
         off_s = 0.0
@@ -308,11 +354,11 @@ class Forecaster:
             n_elsewhere=capacity.n_elsewhere,
             n_running=len(state.running),
             stopped=_why_stopped(status, capacity),
-            memory_bytes=capacity.memory_bytes,
+            workers=capacity.workers,
             crowd=_crowd(state) if state.n_more else None,
         )
 
-    async def _capacity(self, name: str) -> _Capacity:
+    async def _capacity(self, name: str, now: int) -> _Capacity:
         runners = await self._store.leases.runners()
         device = await self._store.devices.get(name)
         if device is not None and not device.is_simulated:
@@ -322,13 +368,11 @@ class Forecaster:
             presence = await self._store.devices.presence(device)
             return _Capacity("the other cloud runs no jobs now", slots, 0, presence.n_waiting or 0)
         others = [runner for runner in runners if runner.device is None]
-        bounds = [runner.memory_bytes for runner in others if runner.slots]
-        known = [each for each in bounds if each is not None]
         return _Capacity(
             "no worker is connected",
             slots=sum(runner.slots for runner in others),
             express_slots=sum(runner.express_slots for runner in others),
-            memory_bytes=max(known) if known and len(known) == len(bounds) else None,
+            workers=Workers((runner for runner in others if runner.slots), now),
         )
 
 
@@ -353,14 +397,14 @@ def _why_stopped(status: DeviceStatus, capacity: _Capacity) -> str:
 def _simulate(
     state: QueueState, slots: int, now_ms: int, capacity: _Capacity, off_s: float
 ) -> Forecast:
-    """Simulate the queue of the jobs that fit into the memory of a worker; add the others."""
-    memory = capacity.memory_bytes
-    fitting = [job for job in state.waiting if memory is None or job.est_bytes <= memory]
+    """Simulate the queue of the jobs that a worker takes; add the others."""
+    unfit = [job.id for job in state.waiting if capacity.workers.why_not(job)]
+    left = {*unfit}
+    fitting = [job for job in state.waiting if job.id not in left]
     forecast = simulate_queue(
         state._replace(waiting=fitting), slots, now_ms, capacity.express_slots, off_s
     )
     positions, before = forecast.positions, _jobs_before(forecast.positions, fitting)
-    unfit = [job.id for job in state.waiting if memory is not None and job.est_bytes > memory]
     last = {job: QueuePosition(k, None) for k, job in enumerate(unfit, len(positions))}
     return forecast._replace(positions=positions | last, before=before, n_unfit=len(unfit))
 

@@ -118,7 +118,7 @@ class Leases(Operations):
 
     @read
     def runners(tx: Tx) -> list[Runner]:
-        return [Runner(*row) for row in tx.all("runner_list")]
+        return [rows.runner(row) for row in tx.all("runner_list")]
 
     @write
     def void_runner(tx: Tx, runner: str, now: int, reason: str = "its runner is dead") -> list[Job]:
@@ -269,7 +269,7 @@ class Leases(Operations):
         Raises:
             LimitExceeded: The pilot is new and there are `maximum` already.
         """
-        if not tx.count("runner_beat", id=runner.id):
+        if not tx.count("runner_beat", **rows.runner_columns(runner)):
             _check_room(tx, runner, maximum)
             _add_runner(tx, runner, now)
         if runner.device is not None:
@@ -464,7 +464,7 @@ def _large(result: RunResult) -> list[Encoded]:
 
 
 def _beat(tx: Tx, runner: Runner, now: int) -> None:
-    if not tx.count("runner_beat", id=runner.id):
+    if not tx.count("runner_beat", **rows.runner_columns(runner)):
         _add_runner(tx, runner, now)
     tx.run("runner_slots", id=runner.id, slots=runner.slots)
 
@@ -474,7 +474,7 @@ def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
         note_online(tx, runner.device, now)
     if runner.kind == "pilot":
         tx.run("duty_count", name=scaler_duty(worker_group(runner.id)))
-    tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
+    tx.run("runner_add", now=now, **rows.runner_columns(runner))
 
 
 def _check_room(tx: Tx, runner: Runner, maximum: int | None) -> None:

@@ -12,14 +12,13 @@ import msgspec
 from qwicket.model.accounts import Account, Project, Scope, Token
 from qwicket.model.bounds import Bounds
 from qwicket.model.errors import NotFound
-from qwicket.model.jobs import Job
+from qwicket.model.jobs import Job, Projects, Runner
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from qwicket.model.failures import Failure
-    from qwicket.model.jobs import Projects
     from qwicket.store.database import Row
 
 _STATE: Final = Job.__struct_fields__.index("state")
@@ -86,6 +85,21 @@ def filter_text(names: Collection[str]) -> str | None:
 def project_columns(projects: Projects) -> dict[str, str | int | None]:
     """Return the parameters of the conditions `{takes:…}`; without ids all projects are taken."""
     return {"projects": filter_text(projects.ids), "are_left": int(projects.are_left)}
+
+
+def runner(row: Row) -> Runner:
+    """Return a runner from its columns, of which the last two are its projects."""
+    *columns, ids, are_left = row
+    found = Runner(*columns)
+    if ids is None:
+        return found
+    projects = Projects(frozenset(ids[1:-1].split("|")), bool(are_left))
+    return msgspec.structs.replace(found, projects=projects)
+
+
+def runner_columns(runner: Runner) -> dict[str, Any]:
+    """Return the columns of a runner."""
+    return msgspec.structs.asdict(runner) | project_columns(runner.projects)
 
 
 def failure_columns(failure: Failure | None) -> dict[str, str | None]:

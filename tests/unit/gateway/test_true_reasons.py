@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,17 @@ from qwicket.gateway.queue import Queue
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Capacity, Holder, Job, JobQuery, Lease, Runner
+from qwicket.model.jobs import (
+    ALL_PROJECTS,
+    Capacity,
+    Holder,
+    Job,
+    JobQuery,
+    Lease,
+    Projects,
+    Runner,
+)
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Forecaster, QueuePosition
 from qwicket.store import Store
@@ -172,6 +183,52 @@ async def stop(store: Store, lease: Lease) -> None:
     """Cancel a running job, so that no run time corrects the estimates."""
     await store.jobs.cancel(lease.job, actor="", now=NOW)
     await store.leases.release(lease, "cancelled", NOW, counts_as_attempt=False)
+
+
+async def test_the_jobs_of_which_no_worker_is_said_to_take_any_are_those_that_stay(
+    gateway: Gateway, store: Store
+) -> None:
+    rng, seen = random.Random(1), set[str]()
+    members = [await make_token(store, name) for name in ("ada", "ben", "cyd")]
+    some = frozenset(each.project for each in members[:2])
+    for turn in range(12):
+        workers = [
+            Runner(
+                *(f"{turn}-{number}", "pilot", 0, 1),
+                task_bytes=rng.choice([None, 1 << 20, 1 << 20]),
+                ends_at=rng.choice([None, NOW, NOW + MINUTE]),
+                projects=rng.choice([ALL_PROJECTS, Projects(some), Projects(some, are_left=False)]),
+            )
+            for number in range(3)
+        ]
+        for each in workers:
+            await store.leases.register(each, NOW)
+        for _ in range(12):
+            est_bytes, est_seconds = rng.choice([1 << 20, MEMORY]), rng.choice([1.0, 400.0])
+            await add_job(
+                *(store, rng.choice(members)), est_bytes=est_bytes, est_seconds=est_seconds
+            )
+        said = await look(gateway, store, "simulator")
+        seen.update(*[each.said.obstacles for each in said.values() if each.said])
+        taken = {job for each in workers for job in await take_all(store, each)}
+        assert taken == {job for job, each in said.items() if each.is_free}
+        for each in workers:
+            await store.leases.void_runner(each.id, NOW)
+        for job in said:
+            await store.jobs.cancel(job, actor="", now=NOW)
+    texts = " ".join(seen)
+    for expected in ("takes this project's jobs", "MiB of memory", "s left", "for such jobs"):
+        assert expected in texts
+
+
+async def take_all(store: Store, worker: Runner) -> list[str]:
+    """Let a worker claim all jobs that it takes; return their ids."""
+    left_s = inf if worker.ends_at is None else (worker.ends_at - NOW) / 1000
+    capacity = Capacity(worker.task_bytes or INT64_MAX, left_s, worker.projects)
+    found: list[str] = []
+    while taken := (await store.leases.claim("simulator", worker.id, NOW, capacity=capacity)).taken:
+        found += [each.lease.job for each in taken]
+    return found
 
 
 async def test_a_job_behind_very_many_has_an_estimated_position_and_its_reasons(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from qwicket.model.accounts import Token
@@ -40,6 +43,20 @@ async def test_a_pilot_is_registered_with_its_slots_and_memory(store: Store) -> 
     await store.leases.renew(PILOT, frozenset(), 0, NOW)
     (found,) = await store.leases.runners()
     assert (found.kind, found.slots, found.memory_bytes, found.beat) == ("pilot", 2, 1 << 30, 1)
+
+
+@pytest.mark.both_databases
+async def test_a_pilot_is_registered_with_what_it_takes_now(store: Store) -> None:
+    some = Projects(frozenset(("a", "b")), are_left=False)
+    offers: tuple[dict[str, Any], ...] = (
+        {"projects": some, "ends_at": NOW + 60_000, "task_bytes": 1 << 30},
+        {"projects": Projects(frozenset("a"))},
+        {},
+    )
+    for beat, offered in enumerate(offers):
+        pilot = msgspec.structs.replace(PILOT, memory_bytes=None, **offered)
+        await store.leases.renew(pilot, frozenset(), 0, NOW)
+        assert await store.leases.runners() == [msgspec.structs.replace(pilot, beat=beat)]
 
 
 async def test_there_are_only_so_many_pilots(store: Store) -> None:

@@ -364,11 +364,20 @@ select distinct runner from lease
 where runner is not null and not exists (select 1 from runner where runner.id = lease.runner);
 
 -- name: runner_add
-insert into runner (id, kind, beat, slots, device, express_slots, memory_bytes, started_at)
-values (:id, :kind, 0, :slots, :device, :express_slots, :memory_bytes, :now);
+insert into runner (
+    id, kind, beat, slots, device, express_slots, memory_bytes, started_at, task_bytes, ends_at,
+    projects, are_left
+)
+values (
+    :id, :kind, 0, :slots, :device, :express_slots, :memory_bytes, :now, :task_bytes, :ends_at,
+    :projects, :are_left
+);
 
 -- name: runner_beat
-update runner set beat = beat + 1 where id = :id;
+update runner set
+    beat = beat + 1, task_bytes = :task_bytes, ends_at = :ends_at, projects = :projects,
+    are_left = :are_left
+where id = :id;
 
 -- name: runner_at_beat
 select 1 from runner where id = :id and beat = :beat;
@@ -378,7 +387,10 @@ select 1 from runner where id = :id and beat = :beat;
 update runner set slots = :slots where id = :id and slots <> :slots;
 
 -- name: runner_list
-select id, kind, beat, slots, device, express_slots, memory_bytes from runner;
+select
+    id, kind, beat, slots, device, express_slots, memory_bytes, task_bytes, ends_at, projects,
+    are_left
+from runner;
 
 -- name: runner_count
 -- Runners are few.
