@@ -48,7 +48,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         series: Id that the windows of a weekly series share; None for a single window.
         created_at: Time of its creation.
         devices: All devices that it concerns.
-        projects: Ids of the projects.
+        projects: Ids of the projects, with those below them once it is stored.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     series: str | None
     created_at: int
     devices: tuple[str, ...] = ()
-    projects: tuple[str, ...] = ()
+    projects: frozenset[str] = frozenset()
 
     def is_active(self, now: int) -> bool:
         return self.from_at <= now < self.until_at

@@ -53,8 +53,12 @@ select {reservation} from reservation where id = :id;
 select device from reservation_device where reservation = :id;
 
 -- name: reservation_projects
--- Primary keys.
-select reservation_project.project, project.name
+-- With those below them; primary key.
+select project from reservation_project where reservation = :id;
+
+-- name: reservation_project_names
+-- Without those below them; primary keys.
+select project.name
 from reservation_project
 inner join project on project.id = reservation_project.project
 where reservation_project.reservation = :id

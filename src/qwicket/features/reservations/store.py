@@ -48,8 +48,8 @@ class ReservationStore(Operations):
             NotFound: There is no such project.
             Conflict: A new window is a reservation, and its device has another one in this time.
         """
-        ids = [_project(tx, name) for name in projects]
-        return [_add(tx, structs.replace(each, projects=tuple(ids))) for each in new]
+        ids = frozenset(_project(tx, name) for name in projects)
+        return [_add(tx, structs.replace(each, projects=ids)) for each in new]
 
     @scan
     def all(tx: Tx, now: int) -> list[Reservation]:
@@ -68,8 +68,8 @@ class ReservationStore(Operations):
 
     @read
     def project_names(tx: Tx, reservation: str) -> list[str]:
-        """Return the names of a reservation's projects, in alphabetical order."""
-        return sorted(name for _, name in tx.all("reservation_projects", id=reservation))
+        """Return the names of a reservation's projects, without those below them, in order."""
+        return sorted(name for (name,) in tx.all("reservation_project_names", id=reservation))
 
     @read
     def project_names_for(tx: Tx, reservation: str, account: str) -> list[str]:
@@ -156,7 +156,7 @@ def _reservation(tx: Tx, row: Row) -> Reservation:
         made = structs.replace(made, devices=tuple(sorted(device for (device,) in devices)))
     if made.kind == "reservation":
         projects = tx.all("reservation_projects", id=made.id)
-        made = structs.replace(made, projects=tuple(project for project, _ in projects))
+        made = structs.replace(made, projects=frozenset(project for (project,) in projects))
     return made
 
 

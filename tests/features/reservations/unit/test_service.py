@@ -230,6 +230,33 @@ async def test_a_message_stays_until_the_device_is_turned_on(
 
 
 @pytest.mark.needs_vendors
+async def test_a_project_below_that_of_an_exam_submits_and_its_jobs_start_first(
+    gateway: Gateway, store: Store, ada: Actor, bob: Actor
+) -> None:
+    for name in ("physics", "physics/anna"):
+        await store.accounts.add_project(name, 1, NOW)
+    await store.leases.add_runner("runner", "server", NOW, slots=1)
+    waiting = await add_job(store, await make_token(store, "cleo"))
+    await reserve(gateway, "physics", waiting_limit=1)
+    anna = structs.replace(ada, project=(await store.accounts.project("physics/anna")).id)
+    job = await submit(gateway, anna)
+    for each, start_s in ((job, 0), (waiting, 3_600)):
+        position = await gateway.queue.position(each)
+        assert position is not None
+        assert position.start_in_s == pytest.approx(start_s, abs=0.01)
+    assert (await reason(gateway, job), await reason(gateway, waiting)) == (
+        *("", f"reserved until {UNTIL}"),
+    )
+    forecast = await gateway.queue.forecast("simulator")
+    starts = [forecast.new_job_start_in_s(each.project) for each in (anna, bob)]
+    assert starts == [pytest.approx(0.0, abs=1), pytest.approx(3_600, abs=1)]
+    with pytest.raises(TooManyRequests, match="as many as the exam allows"):
+        await submit(gateway, anna)
+    with pytest.raises(Forbidden, match="reserved for an exam"):
+        await submit(gateway, bob)
+
+
+@pytest.mark.needs_vendors
 async def test_only_the_projects_of_an_exam_may_submit_and_each_account_a_few_jobs(
     gateway: Gateway, store: Store, ada: Actor, bob: Actor, clock: Clock
 ) -> None:
