@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -134,10 +135,43 @@ def test_a_lead_sets_budgets_of_members_within_those_of_the_project(lab: Lab) ->
         refused = client.post("/v1/jobs", json=body)
     assert (refused.status_code, lab.mate in refused.json()["detail"]) == (403, True)
     assert f"for {lab.mate}" in lab.done("budget", "show", lab.project)
-    assert "no such budget" in lab.run("budget", "clear", lab.project).stderr.lower()
+    whole = lab.run("budget", "clear", lab.project)
+    assert "only administrators remove budgets of a whole project" in whole.stderr
+    assert lab.done("budget", "show", lab.project).count("for ") == 2, "none was removed"
     lab.done("budget", "clear", lab.project, "--member", lab.mate)
     ran(lab.server, lab.mate_token)
     assert "10 jobs" in lab.done("budget", "show", lab.project), "that of administrators stays"
+
+
+def test_a_lead_who_names_no_server_learns_where_the_project_was_looked_for(
+    lab: Lab, tmp_path: Path
+) -> None:
+    words = ("budget", "show", lab.project, "--data-dir", str(tmp_path))
+    lost = run_here(*words, env={"QWICKET_TOKEN": lab.lead_token})
+    expected = f"There is no project {lab.project}. The command used the data in {tmp_path}; with"
+    assert f"{expected} --url it asks a running server." in lost.stderr
+    assert "--url" not in run_here(*words, env={"QWICKET_TOKEN": ""}).stderr
+
+
+def test_a_member_sees_of_which_project_and_time_a_budget_is(lab: Lab) -> None:
+    lab.server.admin("budget", "set", lab.project, "--jobs", "10", "--per", "week")
+    lab.done("budget", "set", lab.project, "--shots", "50", "--per", "day", "--member", "each")
+    shown = lab.done("account", by=lab.mate_token)
+    assert f"budget   {lab.project}: 10 of 10 jobs left this week\n" in shown
+    assert shown.endswith(f"budget   {lab.project}: 50 of 50 shots left today for you")
+    assert "for each member" in lab.done("budget", "show", lab.project)
+
+
+def test_a_form_changes_of_a_member_only_what_is_filled_in(lab: Lab, browser: Browser) -> None:
+    at = f"/ui/projects/{lab.project}/lead"
+    form = browser.get(at).text.partition('value="change_member"')[2].partition("</form>")[0]
+    assert '<option value="" selected>As it is' in form
+    fields = {"act": "change_member", "project": lab.project, "account": lab.lead}
+    changed = browser.submit(at, at, **fields, role="", shares="3")
+    assert changed.status_code == 303
+    assert f"{lab.lead}  3 shares  lead" in lab.done("project", "member", "list", lab.project)
+    nothing = browser.submit(at, at, **fields, role="", shares="")
+    assert (nothing.status_code, "Give shares, role or both" in nothing.text) == (400, True)
 
 
 def test_a_lead_sees_use_and_jobs_of_each_person(lab: Lab) -> None:

@@ -46,6 +46,8 @@ def test_a_file_is_imported_again_after_it_was_changed(server: LiveServer, tmp_p
     assert acts[0]["action"] == "import_people"
     assert acts[0]["details"]["changed"] == {"role": 1, "disable": 1}
     assert acts[0]["details"]["names"] == [one, two]
+    file.write_text(f"name,project,role\n{one},{project},reader\n")
+    assert run().endswith("\n1 change was made\n")
     file.write_text(f"name,project\n{two},{project}\n")
     assert f"not enabled without --enable: {two}" in run()
 

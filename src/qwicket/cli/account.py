@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from qwicket.cli.options import Connect
 
 
+_PRESENT: Final = {"day": " today", "week": " this week", "month": " this month"}
+
+
 def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     """Yield names and values of the properties of an account and its token."""
     token = account.token
@@ -42,10 +45,11 @@ def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     yield "bounds", bounds_text(token.bounds)
     yield "expires", sanitize(token.expires_at)[:16].replace("T", " ") or "never"
     for each in account.budgets:
+        amounts = f"{amount_text(each.left)} of {amount_text(each.maximum)} {sanitize(each.unit)}"
+        when = _PRESENT.get(each.period, "")
         where = f" on {sanitize(each.device)}" if each.device else ""
-        where += f" for {sanitize(each.member)}" if each.member else ""
-        amounts = f"{amount_text(each.left)} of {amount_text(each.maximum)}"
-        yield "budget", f"{amounts} {sanitize(each.unit)} left{where}"
+        where += " for you" if each.member else ""
+        yield "budget", f"{sanitize(each.project)}: {amounts} left{when}{where}"
 
 
 @click.group(

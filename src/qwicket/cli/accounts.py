@@ -222,7 +222,10 @@ def import_users(
         more = "" if len(found.disabled) <= _SHOWN_NAMES else " and others"
         click.echo(f"Disabled, and not enabled without --enable: {shown}{more}", err=True)
     done = "would be made" if dry_run else "were made"
-    click.echo(f"{found.number or 'no'} changes {done}", err=True)
+    if found.number == 1:
+        done = done.replace("were", "was")
+    noun = "change" if found.number == 1 else "changes"
+    click.echo(f"{found.number or 'no'} {noun} {done}", err=True)
 
 
 def _person_change(change: schema.PersonChangeBody) -> Row:

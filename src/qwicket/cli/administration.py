@@ -61,6 +61,9 @@ class Administration:
             found = settings(location.url, profile=location.profile)
             self._transport = Transport(found.url, found.token, found.timeout_s)
         else:
+            self._where = (
+                "the database" if location.database_url else f"the data in {location.data_dir}"
+            )
             # Other commands of the group `job` need only the client, so the group does not check.
             require(click.get_current_context().command_path, "server")
             self._transport = _DatabaseRunner(location)
@@ -101,7 +104,14 @@ class Administration:
             if self.is_remote:
                 raise
             # Without a server, an HTTP status would only confuse.
-            raise click.ClickException(error.detail) from None
+            raise click.ClickException(error.detail + self._hint(error)) from None
+
+    def _hint(self, error: ApiError) -> str:
+        """Return where was looked in vain, if the settings of a server were expected to count."""
+        is_for_server = any(map(os.environ.get, ("QWICKET_URL", "QWICKET_TOKEN")))
+        if error.status != 404 or not is_for_server:
+            return ""
+        return f" The command used {self._where}; with --url it asks a running server."
 
 
 def _path(parts: tuple[str, ...], query: Mapping[str, str] | None = None) -> str:

@@ -127,7 +127,8 @@ def clear_budgets(
     ]
     if not found:
         raise click.ClickException(f"The project {project} has no such budget.")
-    for each in found:
+    # Those of the whole project first: if a lead may not remove them, none is removed.
+    for each in sorted(found, key=lambda each: each.member is not None):
         admin.change("DELETE", "budgets", each.id, query=of_project)
     click.echo(f"{len(found)} {'budget' if len(found) == 1 else 'budgets'} removed")
 
@@ -148,7 +149,9 @@ def _row(budget: account_schema.BudgetBody) -> Row:
     until = f"until {minute_of(budget.ends_at)}" if budget.ends_at else ""
     cells = (
         budget.project,
-        f"for {budget.member}" if budget.member else "",
+        f"for {'each member' if budget.member == 'each' else budget.member}"
+        if budget.member
+        else "",
         budget.device or "all devices",
         f"{amount_text(budget.maximum)} {budget.unit}",
         budget.period,

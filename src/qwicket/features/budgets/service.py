@@ -125,6 +125,7 @@ class Budgets:
 
         Raises:
             NotFound: There is no such budget.
+            Forbidden: A lead removes a budget of the whole project.
         """
         await self._budgets.remove(budget, project.id if project else None, is_of_member=by_lead)
 

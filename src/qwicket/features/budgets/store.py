@@ -15,7 +15,7 @@ from qwicket.model.budgets import (
     from_stored_amount,
     period_start,
 )
-from qwicket.model.errors import LimitExceeded, NotFound
+from qwicket.model.errors import Forbidden, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, read, scan, write
@@ -92,10 +92,19 @@ class BudgetStore(Operations):
 
         Raises:
             NotFound: There is no such budget.
+            Forbidden: It is not one of members, as is asked for.
         """
-        statements = ["member_budget_delete", *([] if is_of_member else ["budget_delete"])]
-        if not any(tx.count(each, id=budget, project=project) for each in statements):
+        given = {"id": budget, "project": project}
+        if tx.count("member_budget_delete", **given):
+            return
+        if not tx.count("budget_delete", **given):
             raise NotFound("There is no such budget.")
+        if is_of_member:  # the transaction is undone
+            raise Forbidden(
+                "member: only administrators remove budgets of a whole project. A lead removes"
+                " those of members.",
+                field="member",
+            )
 
     @scan
     def all(tx: Tx) -> list[NamedBudget]:

@@ -26,7 +26,7 @@ from qwicket.model.budgets import (
     to_stored_amount,
 )
 from qwicket.model.devices import DeviceCost
-from qwicket.model.errors import BudgetSpent, LimitExceeded, NotFound
+from qwicket.model.errors import BudgetSpent, Forbidden, LimitExceeded, NotFound
 from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
@@ -577,8 +577,12 @@ async def test_a_lead_sets_and_removes_budgets_of_members_within_those_of_the_pr
     each = await set_each(100)
     await make_token(store, "ben")
     projects = [(await store.accounts.project(name)).id for name in ("ada", "ben")]
-    for budget, project in ((own, projects[0]), (each, projects[1])):
-        with pytest.raises(NotFound):
+    for budget, project, refused in (
+        (own, projects[0], Forbidden),
+        (own, projects[1], NotFound),
+        (each, projects[1], NotFound),
+    ):
+        with pytest.raises(refused):
             await budgets.remove(budget, project, is_of_member=True)
     await budgets.remove(each, projects[0], is_of_member=True)
     await budgets.remove(own)
