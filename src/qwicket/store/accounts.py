@@ -335,7 +335,9 @@ class Accounts(Operations):
             NotFound: There is no such project.
         """
         row = tx.one("project_by_name", name=name)
-        return rows.project(existing(row, f"There is no project {name}."))
+        if row is None:
+            raise NotFound(f"There is no project {name}.", field="project")
+        return rows.project(row)
 
     @read
     def is_personal(tx: Tx, project: str) -> bool:
