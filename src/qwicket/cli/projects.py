@@ -118,7 +118,7 @@ def export_project(name: str, folder: Path, admin: Administration) -> None:
         jobs = write_export(folder, name, fetch)
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}.") from None
-    click.echo(f"{name}  {jobs:,} jobs  {folder}")
+    click.echo(f"{name}  {jobs:,} {'job' if jobs == 1 else 'jobs'}  {folder}")
 
 
 @project.group("member")

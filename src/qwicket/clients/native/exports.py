@@ -210,14 +210,14 @@ def _archive_path(folder: Path, job: str) -> Path:
 
 def _resumed_state(folder: Path, project: str) -> ExportState:
     """Return where an export continues; write the state of a new one."""
-    if not (folder / _STATE).exists():
-        others = [each.name for each in folder.iterdir() if each.name not in (_LOCK, _JOBS)]
-        if others:
-            raise InvalidArchive(f"{folder} is not empty, and has no export: {others[0][:100]}.")
-        state = ExportState(project=project)
-        _write_state(folder, state)
-        return state
-    state = _read_state(folder)
+    state = new = ExportState(project=project)
+    if (folder / _STATE).exists():
+        state = _read_state(folder)
+    elif others := [each.name for each in folder.iterdir() if each.name not in (_LOCK, _JOBS)]:
+        raise InvalidArchive(f"{folder} is not empty, and has no export: {others[0][:100]}.")
+    if state == ExportState(project=state.project):  # no page came, for example of a wrong project
+        _write_state(folder, new)
+        return new
     if state.project != project:
         raise InvalidArchive(f"{folder} has an export of the project {state.project}.")
     if state.is_complete:

@@ -158,6 +158,9 @@ def test_an_export_is_for_administrators_and_of_a_project_that_exists(
     with live.client(chief) as http:
         absent = http.get("/v1/admin/projects/nothing/export")
     assert (absent.status_code, absent.json()["field"]) == (404, "project")
+    again = ("project", "export", "anna", *words[3:])
+    done = run_cli(*again, env={"QWICKET_TOKEN": chief})
+    assert done.returncode == 0, "a refused export leaves the folder to another project"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArchive, match=r"is not empty, and has no export: thesis\.tex"):
         write_export(tmp_path, "class", fetch)
     for text, reason in [
-        ("{}", "export of the project "),
+        ('{"jobs":1}', "export of the project "),
         ('{"format":"x"}', "its format is 'x'"),
         ('{"version":2}', "version 2"),
         ("[]", "not an export"),
@@ -205,7 +208,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
             write_export(tmp_path, "class", fetch)
     with pytest.raises(InvalidArchive, match=r"it has no export\.json"):
         read_export(tmp_path / "nothing")
-    (tmp_path / "export.json").write_text('{"project":"class"}')
+    (tmp_path / "export.json").write_text('{"project":"class","jobs":1}')
     with (tmp_path / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ClientError, match="Another process writes an export"):
