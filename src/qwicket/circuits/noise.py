@@ -30,6 +30,7 @@ gate:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import expm1, inf, log1p
 from typing import Annotated, Literal, NamedTuple
 
@@ -204,6 +205,40 @@ class NoiseModel(
     def acts_on_delays(self) -> bool:
         """Whether a qubit that waits changes."""
         return any(each.t1_s or each.t2_s for each in self.relaxations)
+
+
+class GateNoises:
+    """Look-up of a model's noise by gate.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: NoiseModel) -> None:
+        self._model = model
+        self._sites = {tuple(sorted(site.qubits)): site for site in model.sites}
+
+    def find(self, name: str, qubits: Sequence[int], *, is_on_more_than_two: bool) -> GateNoise:
+        """Return the most specific noise that the model has for a gate on one qubit or one pair.
+
+        Args:
+            name: Name of the gate after one `c` for each control.
+            qubits: The qubit or the pair.
+            is_on_more_than_two: Whether the gate acts on further qubits.
+        """
+        model = self._model
+        site = self._sites.get(tuple(sorted(qubits))) if self._sites else None
+        if site is not None and name in site.gates:
+            return site.gates[name]
+        if name in model.gates:
+            return model.gates[name]
+        if is_on_more_than_two and site is not None and site.multi_qubit is not None:
+            return site.multi_qubit
+        if is_on_more_than_two and model.multi_qubit is not None:
+            return model.multi_qubit
+        if site is not None:
+            return site.default
+        return model.one_qubit if len(qubits) == 1 else model.two_qubit
 
 
 def log_coherence(phase_damping: float) -> float:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from qwicket.circuits.noise import (
     Decay,
     GateNoise,
+    GateNoises,
     NoiseModel,
     ReadoutError,
     flip_probability,
@@ -97,7 +98,7 @@ class Noise:
     def __init__(self, model: NoiseModel, program: Program) -> None:
         self._model = model
         self._program = program
-        self._sites = {tuple(sorted(site.qubits)): site for site in model.sites}
+        self._gates = GateNoises(model)
         self._is_alike = not (model.sites or model.relaxation_of)
         self._known: dict[tuple[object, ...], GateErrors] = {}
 
@@ -138,7 +139,9 @@ class Noise:
             if seconds:  # of a delay
                 found = GateNoise(duration_s=seconds[0])
             else:
-                found = self._found(name, on, is_on_more_than_two=len(groups) > 1)
+                original = [self._program.original(qubit) for qubit in on]
+                is_on_more_than_two = len(groups) > 1
+                found = self._gates.find(name, original, is_on_more_than_two=is_on_more_than_two)
             if found.depolarizing:
                 pauli_errors.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
             for index in group:
@@ -158,24 +161,6 @@ class Noise:
         return GateErrors(
             tuple(pauli_errors), tuple((p, amplitude[p]) for p in indices if amplitude[p])
         )
-
-    def _found(self, name: str, group: Sequence[int], is_on_more_than_two: bool) -> GateNoise:
-        """Return the most specific noise that the model has for a gate."""
-        model = self._model
-        site = None
-        if self._sites:
-            site = self._sites.get(tuple(sorted(map(self._program.original, group))))
-        if site is not None and name in site.gates:
-            return site.gates[name]
-        if name in model.gates:
-            return model.gates[name]
-        if is_on_more_than_two and site is not None and site.multi_qubit is not None:
-            return site.multi_qubit
-        if is_on_more_than_two and model.multi_qubit is not None:
-            return model.multi_qubit
-        if site is not None:
-            return site.default
-        return model.one_qubit if len(group) == 1 else model.two_qubit
 
     def _decay(self, qubit: int, duration_s: float) -> Decay:
         if not duration_s:
