@@ -178,3 +178,18 @@ def _sender(live: LiveServer, person: Person, dialect: str) -> Callable[[str], h
         case "native":
             headers["Authorization"] = f"Bearer {token}"
     return lambda path: http.get(path, headers=headers)
+
+
+def test_a_choice_among_the_widest_devices_leaves_the_loop_free(live: LiveServer) -> None:
+    program = "OPENQASM 3.0; include 'stdgates.inc'; qubit[2] q; bit[2] c;"
+    program += " cx q[0], q[1]; c = measure q;"
+    body = {"device": [CONNECTED, ALL_TO_ALL, "simulator"], "program": program}
+
+    def send() -> None:
+        with live.client() as client:
+            found = client.post("/v1/estimates", json=body).json()["choice"]["candidates"]
+            assert {each["fidelity"] is None for each in found} == {False}, found
+            many = client.post("/v1/jobs", json={**body, "device": ["d"] * 15_000})
+            assert many.status_code == 404
+
+    assert_loop_stays_free(live, send)

@@ -945,12 +945,12 @@ def test_devices_that_take_the_program_now_are_offered(server: LiveServer, ada: 
 
     assert {"simulator", "qwicket_line5"} <= {*offered("")}
     assert "simulon_gaussian" not in offered("")
-    assert offered("example=photons") == ["X8_01", "simulon_gaussian", "tdm_small"]
+    assert offered("example=photons") == ["X8_01", "simulon_gaussian", "tdm_small", "best"]
     # A device is chosen with an example that it takes.
     fields = editor_fields(ada.browser.get("/ui/jobs/new?device=X8_01").text)
     assert (fields["device"], fields["program"]) == ("X8_01", EXAMPLES["photons"].program)
     server.admin("device", "drain", "tdm_small", "--reason", "new mirrors")
-    assert offered("example=photons") == ["X8_01", "simulon_gaussian"]
+    assert offered("example=photons") == ["X8_01", "simulon_gaussian", "best"]
     refused = ada.browser.get("/ui/jobs/new?device=tdm_small")
     assert "tdm_small" in error_of(refused)
     server.admin("device", "on", "tdm_small")

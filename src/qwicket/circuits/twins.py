@@ -64,6 +64,15 @@ class OnPair(NamedTuple):
     multi_qubit: GateNoise
 
 
+class Machine(NamedTuple):
+    """The arguments of `noise`, for a process that derives it: of 5,000 qubits it takes long."""
+
+    calibration: Calibration
+    n_qubits: int
+    native_gates: Collection[str]
+    name: str
+
+
 def noise(
     calibration: Calibration, n_qubits: int, native_gates: Collection[str], name: str
 ) -> NoiseModel:

@@ -1,4 +1,4 @@
-"""`qwicket submit --dry-run`: what a job would take."""
+"""`qwicket submit --dry-run`: what a job would take, and how its device is chosen."""
 
 from __future__ import annotations
 
@@ -11,21 +11,36 @@ from qwicket.cli.listing import amount_text, json_line, print_fields
 from qwicket.clients.http import sanitize
 from qwicket.clients.native import ApiError
 from qwicket.clients.native.progress import duration
+from qwicket.model.choices import BEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.clients.native import Client
     from qwicket.clients.native.client import Options
-    from qwicket.schema.jobs import BoundsNeedBody, BudgetNeedBody, EstimateBody
+    from qwicket.schema.jobs import (
+        BoundsNeedBody,
+        BudgetNeedBody,
+        CandidateBody,
+        ChoiceBody,
+        EstimateBody,
+    )
 
 
 def print_estimate(
-    client: Client, program: str, device: str, shots: int, options: Options, *, as_json: bool
+    client: Client,
+    program: str,
+    device: str | list[str],
+    shots: int,
+    options: Options,
+    *,
+    as_json: bool,
 ) -> int:
     """Print what a job would take; return the exit status: 1 if a budget would refuse it."""
-    if "outputs" not in options or "format" not in options:
-        options = {**_default_options(client, program, device), **options}
+    is_whole = "outputs" in options and "format" in options
+    if not is_whole and device != BEST:
+        first = device if isinstance(device, str) else device[0]
+        options = {**_default_options(client, program, first), **options}
     found = client.estimate(program, device, shots=shots, **options)
     if as_json:
         click.echo(json_line(msgspec.to_builtins(found)))
@@ -69,6 +84,22 @@ def _fields(estimate: EstimateBody) -> Iterator[tuple[str, str]]:
         yield "budget", _need(each)
     if estimate.bounds is not None:
         yield "token", _left(estimate.bounds)
+    yield from choice_fields(estimate.choice)
+
+
+def choice_fields(choice: ChoiceBody | None) -> Iterator[tuple[str, str]]:
+    """Yield the candidates of a choice, the chosen one first, with their figures."""
+    for each in choice.candidates if choice else ():
+        yield "candidate", f"{sanitize(each.device)}: {_candidate(each)}"
+
+
+def _candidate(each: CandidateBody) -> str:
+    if each.score is None:
+        return f"refused: {sanitize(each.refusal)}"
+    start = "unknown" if each.starts_in_s is None else f"in about {_time(each.starts_in_s)}"
+    fidelity = "unknown" if each.fidelity is None else f"{each.fidelity:.4g}"
+    cost = "" if each.cost is None else f", {each.cost:,.6g} credits"
+    return f"score {each.score:.4g}, fidelity {fidelity}, starts {start}{cost}"
 
 
 def _left(bounds: BoundsNeedBody) -> str:

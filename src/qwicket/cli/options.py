@@ -92,6 +92,16 @@ inputs = click.option(
 )
 
 
+weights = click.option(
+    "--weight",
+    "weights",
+    type=_Input(),
+    multiple=True,
+    metavar="FIGURE=NUMBER",
+    help="If the server chooses the device: how much fidelity, start or cost counts, by default 1"
+    " each. Repeatable.",
+)
+
 data_dir = setting(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),

@@ -12,6 +12,8 @@ from qwicket.cli import completers, options, results
 from qwicket.cli.commands import INTERRUPTED
 from qwicket.cli.job_view import print_page
 from qwicket.cli.listing import json_flag, json_line
+from qwicket.clients.http import sanitize
+from qwicket.model.choices import BEST
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -29,7 +31,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     required=True,
     metavar="D",
     shell_complete=completers.device,
-    help="Name of the device.",
+    help="Name of the device; several with commas, or best, let the server choose one.",
 )
 @click.option(
     "--shots",
@@ -64,6 +66,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     metavar="N",
     help="Seed of the random numbers; by default the server draws one.",
 )
+@options.weights
 @click.option(
     "--output",
     "outputs",
@@ -82,7 +85,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Only show what the job would take: run time, start, cost and budgets.",
+    help="Only show what the job would take: run time, start, cost, budgets and candidates.",
 )
 @click.option("--wait", is_flag=True, help="Wait for the end and print the result.")
 @json_flag
@@ -97,6 +100,7 @@ def submit(
     inputs: tuple[tuple[str, float], ...],
     noise: str | None,
     seed: int | None,
+    weights: tuple[tuple[str, float], ...],
     outputs: tuple[str, ...],
     key: str | None,
     name: str,
@@ -132,35 +136,51 @@ def submit(
             job_options["format"] = chosen
         if outputs:
             job_options["outputs"] = outputs
+        if weights:
+            job_options["weights"] = dict(weights)
+        names = device.split(",") if "," in device else device
         if dry_run:
             from qwicket.cli.estimates import print_estimate
 
-            sys.exit(print_estimate(client, program, device, shots, job_options, as_json=as_json))
-        job = _submitted(client, program, device, shots, job_options)
+            sys.exit(print_estimate(client, program, names, shots, job_options, as_json=as_json))
+        job = _submitted(client, program, names, shots, job_options)
         if not wait:
             record = {"id": job.id, "url": job.url, "state": job.state}
+            if job.body.choice is not None:
+                record["device"] = job.body.device
             click.echo(json_line(record) if as_json else job.id)
         if not as_json:
+            if job.body.choice is not None:
+                click.echo(f"Device: {sanitize(job.body.device)}", err=True)
             print_page(job)
         if wait:
             sys.exit(_follow(job, as_json))
 
 
-def _submitted(client: Client, program: str, device: str, shots: int, job_options: Options) -> Job:
-    """Submit with the device's defaults for absent options, if the token may read devices."""
+def _submitted(
+    client: Client, program: str, device: str | list[str], shots: int, job_options: Options
+) -> Job:
+    """Submit with the device's defaults for absent options, if the token may read devices.
+
+    Of several devices, the defaults are those of the first.
+    """
     from qwicket.clients.native import ApiError
 
-    if "outputs" in job_options and "format" in job_options:
+    is_whole = "outputs" in job_options and "format" in job_options
+    if is_whole or device == BEST:
         return client.submit(program, device, shots=shots, **job_options)
     try:
-        found = client.device(device)
+        found = client.device(device if isinstance(device, str) else device[0])
     except ApiError as error:
         if error.status == 404:
             raise click.ClickException(f"{error} See: qwicket devices.") from None
         if error.status != 403:
             raise
         return client.submit(program, device, shots=shots, **job_options)
-    return found.run(program, shots, **job_options)
+    if isinstance(device, str):
+        return found.run(program, shots, **job_options)
+    defaults: Options = {**found.default_options(program), **job_options}
+    return client.submit(program, device, shots=shots, **defaults)
 
 
 def _follow(job: Job, as_json: bool) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from qwicket.circuits.noise import Probability
 from qwicket.circuits.summary import Checked
 from qwicket.compute.failures import (
     MemoryLimitExceeded,
@@ -30,8 +31,10 @@ from qwicket.programs import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qwicket.circuits.noise import NoiseModel
     from qwicket.circuits.outcomes import Encoded
     from qwicket.circuits.qubit import Entangler
+    from qwicket.circuits.twins import Machine
     from qwicket.model.limits import Limits
     from qwicket.programs import Layout
 
@@ -47,6 +50,7 @@ _CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_parser"
 _COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_parser"
 _WRITE: Final = "qwicket.programs:write_in_parser"
 _MITIGATE: Final = "qwicket.programs:mitigate_in_parser"
+_FIDELITY: Final = "qwicket.programs:fidelity_in_parser"
 # A malicious program may have taken over its parser, so only these types are decoded.
 _RETURNS: Final = {
     _READ: Checked | Refusal,
@@ -55,6 +59,7 @@ _RETURNS: Final = {
     _COMPILE_TO_BASIS: Checked | Refusal,
     _WRITE: str | Refusal,
     _MITIGATE: bytes | Refusal,
+    _FIDELITY: Probability,
 }
 _WARM_UP: Final = "qwicket.programs:warm_up"
 _WARM_UP_QPY: Final = "qwicket.programs:preload_qiskit"
@@ -235,6 +240,17 @@ class ParserPool:
         size = len(circuits) + len(result.body)
         call = _Call(_MITIGATE, (circuits, index, result, tuple(errors), self._limits), size)
         return cast("bytes | Refusal", await self._perform(call, account))
+
+    async def fidelity(
+        self, circuits: bytes, device: NoiseModel | Machine, *, account: str
+    ) -> float:
+        """Return the expected fidelity of an account's packed circuits on a device.
+
+        Raises:
+            QwicketError: As for `read`.
+        """
+        call = _Call(_FIDELITY, (circuits, device), len(circuits))
+        return cast("float", await self._perform(call, account))
 
     async def _perform(self, call: _Call, account: str) -> object:
         self._check_limits(account)

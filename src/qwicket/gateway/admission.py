@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -58,6 +59,9 @@ _NO_PROGRAM: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 """Stored in place of a refused program."""
 _NO_ESTIMATE: Final = engines.Estimate(0, 0.0, 0)
 
+_Readings = dict[tuple[str, bool], Checked | InvalidRequest | LimitExceeded]
+"""Parsed programs, or their errors, by a device with a layout and by whether delays are kept."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -90,6 +94,16 @@ class Admission:
             lambda name: store.devices.snapshot(name, now_ms())
         )
         self._twins: dict[str, NoiseModel] = {}
+        self._readings: _Readings | None = None
+
+    def for_one_program(self) -> Admission:
+        """Return an admission for submissions that differ only in their device.
+
+        It parses their program once, and again only where devices keep delays or have a layout.
+        """
+        found = copy(self)
+        found._readings = {}
+        return found
 
     async def admit(
         self, actor: Actor, submission: Submission, *, keep_refused: bool = False
@@ -215,12 +229,14 @@ class Admission:
     async def complete(self, submission: Submission) -> Submission:
         """Detect the format of the source if none is named, and hash it for its idempotency key.
 
-        A large source is hashed in a thread.
+        A large source is hashed in a thread. So is a submission without a device, because it is
+        admitted as one with a device.
         """
         if not submission.format:
             guessed = programs.guess_format(submission.source)
             submission = structs.replace(submission, format=guessed)
-        if submission.idempotency_key is None or len(submission.source) <= _HASHED_INLINE_BYTES:
+        is_small = len(submission.source) <= _HASHED_INLINE_BYTES and not submission.candidates
+        if submission.idempotency_key is None or is_small:
             return submission
         digest = await asyncio.to_thread(_fingerprint, submission)
         return structs.replace(submission, key_digest=digest)
@@ -399,15 +415,7 @@ class Admission:
                 field="program",
             )
         try:
-            checked = programs.read_small(
-                submission.format,
-                submission.source,
-                self._small_limits,
-                submission.inputs,
-                with_delays=with_delays,
-            )
-            if checked is None:
-                checked = await self._read_apart(actor, submission, device, with_delays=with_delays)
+            checked = await self._parse_once(actor, submission, device, with_delays=with_delays)
         except InvalidProgram as error:
             raise with_detected_format(error, submission, device) from None
         check_program(checked.summary, submission, device, self._device_limits.circuits(device))
@@ -419,6 +427,38 @@ class Admission:
         )
         check_connected(found.summary, device, connectivity)
         return found
+
+    async def _parse_once(
+        self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool
+    ) -> Checked:
+        if self._readings is None:
+            return await self._parse(actor, submission, device, with_delays=with_delays)
+        key = (device.name if device.spec.photonic else "", with_delays)
+        if key not in self._readings:
+            found: Checked | InvalidRequest | LimitExceeded
+            try:
+                found = await self._parse(actor, submission, device, with_delays=with_delays)
+            except (InvalidRequest, LimitExceeded) as error:
+                found = error
+            self._readings[key] = found
+        found = self._readings[key]
+        if not isinstance(found, Checked):
+            raise found
+        return found
+
+    async def _parse(
+        self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool
+    ) -> Checked:
+        checked = programs.read_small(
+            submission.format,
+            submission.source,
+            self._small_limits,
+            submission.inputs,
+            with_delays=with_delays,
+        )
+        if checked is None:
+            checked = await self._read_apart(actor, submission, device, with_delays=with_delays)
+        return checked
 
     async def _read_apart(
         self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool
@@ -477,12 +517,30 @@ class Admission:
         """Return the requested noise, or the fixed noise of a twin."""
         if calibration is None or not device.is_simulated:
             return devices.noise_models()[submission.noise] if submission.noise else None
+        return self._noise_of_twin(device, calibration)
+
+    def _noise_of_twin(self, device: Device, calibration: Calibrated) -> NoiseModel:
         if calibration.id not in self._twins:
-            spec = device.spec
-            self._twins[calibration.id] = twins.noise(
-                calibration.body, spec.qubits, spec.native_gates, device.name
-            )
+            self._twins[calibration.id] = twins.noise(*_machine(device, calibration))
         return self._twins[calibration.id]
+
+    async def expected_noise(
+        self, submission: Submission, device: Device
+    ) -> NoiseModel | twins.Machine | None:
+        """Return the noise that a job is expected to have; None if it has none, or is unknown.
+
+        Of a device that is not simulated it is that of its twin.
+        """
+        snapshot = await self._snapshots.get(device.name)
+        calibration = snapshot.calibration if snapshot else None
+        if device.is_simulated:
+            return self._noise(submission, device, calibration)
+        return _machine(device, calibration) if calibration else None
+
+
+def _machine(device: Device, calibration: Calibrated) -> twins.Machine:
+    spec = device.spec
+    return twins.Machine(calibration.body, spec.qubits, spec.native_gates, device.name)
 
 
 def _options(
@@ -573,6 +631,7 @@ def _new_job(
         key_life_ms=submission.key_life_ms,
         slurm_job=submission.slurm_job,
         slurm_account=submission.slurm_account,
+        choice=submission.choice,
         **fields,
     )
 

@@ -10,9 +10,10 @@ from qwicket.model.budgets import from_stored_amount, use
 from qwicket.model.errors import BudgetSpent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from qwicket.gateway.admission import Admission
+    from qwicket.gateway.choices import Choices
     from qwicket.gateway.job_groups import JobGroups
     from qwicket.gateway.queue import Queue
     from qwicket.gateway.usage import Usage
@@ -71,6 +72,14 @@ class JobEstimate(NamedTuple):
     budgets: list[BudgetNeed]
     bounds: BoundsNeed | None
 
+    @property
+    def refusals(self) -> list[str]:
+        """Why budgets or the bounds of the token would refuse the job."""
+        found = [each.refusal for each in self.budgets]
+        if self.bounds is not None:
+            found.append(self.bounds.refusal)
+        return [each for each in found if each]
+
 
 class Estimates:
     """Estimates jobs, with the checks of a submission except quotas and limits of groups.
@@ -81,6 +90,7 @@ class Estimates:
         job_groups: Finds the group that the job would join.
         queue: Forecasts the start.
         now_ms: Clock; returns Unix milliseconds.
+        choices: Returns the service that chooses devices.
     """
 
     def __init__(
@@ -90,12 +100,14 @@ class Estimates:
         job_groups: JobGroups,
         queue: Queue,
         now_ms: Callable[[], int],
+        choices: Callable[[], Choices],
     ) -> None:
         self._usage = usage
         self._admission = admission
         self._job_groups = job_groups
         self._queue = queue
         self._now_ms = now_ms
+        self._choices = choices
 
     async def of(self, actor: Actor, submission: Submission) -> JobEstimate:
         """Return what a submission would take now.
@@ -107,19 +119,36 @@ class Estimates:
         actor.require(Scope.JOBS_WRITE)
         submission = await self._admission.complete(submission)
         if submission.group is not None:
-            await self._job_groups.check_exists(actor, submission.group)
+            await self._job_groups.of_submission(actor, submission.group)
+        if submission.candidates:
+            submission = await self._choices().choose(actor, submission)
         job = await self._admission.admit(actor, submission)
+        return await self.of_admitted(actor, job, await self.budgets_of(actor))
+
+    async def budgets_of(self, actor: Actor) -> list[NamedBudget]:
+        """Return the budgets in which jobs of the actor's project count."""
+        found = await self._usage.account_budgets(actor.account)
+        return [each for each in found if each.budget.project == actor.project]
+
+    async def of_admitted(
+        self, actor: Actor, job: NewJob, budgets: Iterable[NamedBudget]
+    ) -> JobEstimate:
+        """Return what a job that was admitted would take now.
+
+        Args:
+            actor: The submitter.
+            job: The job.
+            budgets: As `budgets_of` returns them.
+        """
         needed = use(1, job.shots * job.n_circuits, job.est_seconds, job.cost)
-        budgets = [
-            self._need(each, needed)
-            for each in await self._usage.account_budgets(actor.account)
-            if each.budget.project == actor.project and each.budget.device in ("", job.device)
+        needs = [
+            self._need(each, needed) for each in budgets if each.budget.device in ("", job.device)
         ]
         return JobEstimate(
             job,
             from_stored_amount("cost", needed.cost) if job.cost is not None else None,
             await self._queue.forecast(job.device),
-            budgets,
+            needs,
             await self._bounds_need(actor, job, needed),
         )
 

@@ -148,16 +148,16 @@ class JobGroups:
             NotFound: As for `get`.
         """
         if actor.devices:
-            await self.check_exists(actor, group)  # the operation that stores the job checks more
+            await self.of_submission(actor, group)  # the operation that stores the job checks more
 
-    async def check_exists(self, actor: Actor, group: str) -> None:
-        """Refuse the group of a submission that does not exist, or that the actor does not see.
+    async def of_submission(self, actor: Actor, group: str) -> Group:
+        """Return the group of a submission.
 
         Raises:
             NotFound: As for `get`, with the field `group`.
         """
         try:
-            await self._find(actor, group, None)
+            return await self._find(actor, group, None)
         except NotFound:
             raise absent_group(group) from None
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from qwicket.gateway.admission import Admission
+    from qwicket.gateway.choices import Choices
     from qwicket.gateway.job_groups import JobGroups
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, JobQuery, Submission
@@ -46,6 +47,7 @@ class Jobs:
         job_groups: Checks whether a job may join its group.
         limits: Bounds on jobs.
         now_ms: Clock; returns Unix milliseconds.
+        choices: Returns the service that chooses devices.
 
     Attributes:
         admission: Checks submissions.
@@ -59,6 +61,7 @@ class Jobs:
         job_groups: JobGroups,
         limits: Limits,
         now_ms: Callable[[], int],
+        choices: Callable[[], Choices],
     ) -> None:
         self._store = store.jobs
         self._accounts = store.accounts
@@ -71,6 +74,7 @@ class Jobs:
         self._job_groups = job_groups
         self._limits = limits
         self._now_ms = now_ms
+        self._choices = choices
         self._long_polls = LongPolls(limits.requests.polls_each)
         self.waiter = JobWaiter(store.changes, self._find)
 
@@ -138,6 +142,8 @@ class Jobs:
                 return earlier, False
         if submission.group is not None:
             await self._job_groups.check_joins(actor, submission.group)
+        if submission.candidates:
+            submission = await self._choices().choose(actor, submission)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if clients_repeat else admit())
         # A passed-on job needs no flush here: before its client gets a response, a later write is

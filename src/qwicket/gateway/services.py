@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qwicket.compute import Cluster, ParserPool
     from qwicket.gateway.admin import Admin
     from qwicket.gateway.bulk import Bulk
+    from qwicket.gateway.choices import Choices
     from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.estimates import Estimates
     from qwicket.gateway.key_pairs import KeyPairs
@@ -136,7 +137,9 @@ class Gateway:
         self.devices = Devices(store, device_limits, now_ms)
         self.job_groups = JobGroups(store, limits, now_ms)
         self.client_documents = ClientDocuments(store, limits, now_ms)
-        self.jobs = Jobs(store, admission, self.job_groups, limits, now_ms)
+        self.jobs = Jobs(
+            store, admission, self.job_groups, limits, now_ms, choices=lambda: self.choices
+        )
         self.results = Results(store)
         forecaster = Forecaster(store, now_ms)
         self.queue = Queue(store, admission, forecaster, now_ms)
@@ -194,7 +197,28 @@ class Gateway:
         """Return the service that estimates jobs before they are submitted."""
         from qwicket.gateway.estimates import Estimates
 
-        return Estimates(self.usage, self._admission, self.job_groups, self.queue, self.now_ms)
+        return Estimates(
+            self.usage,
+            self._admission,
+            self.job_groups,
+            self.queue,
+            self.now_ms,
+            choices=lambda: self.choices,
+        )
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Return the service that chooses devices for jobs."""
+        from qwicket.gateway.choices import Choices
+
+        return Choices(
+            self.devices,
+            self._admission,
+            self.estimates,
+            self.job_groups,
+            self._parsers,
+            self.limits,
+        )
 
     @cached_property
     def uploads(self) -> Uploads:

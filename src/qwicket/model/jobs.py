@@ -13,6 +13,7 @@ import msgspec
 from msgspec import structs
 
 from qwicket.model.bounds import Bounds
+from qwicket.model.choices import Weights
 from qwicket.model.devices import DeviceCost
 from qwicket.model.failures import Failure
 from qwicket.model.limits import INT64_MAX
@@ -36,7 +37,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     returned byte for byte to the vendor's client. `key_digest` distinguishes submissions with the
     same idempotency key; if empty, it is made of the whole submission. `is_passed_on` marks a
     request to the device's own server. `slurm_job` and `slurm_account` are those under which the
-    client says that it runs.
+    client says that it runs. `candidates` are the devices among which the server chooses one by
+    `weights`, in place of a device: names, or `BEST` alone for all. `choice` is then how it did.
     """
 
     dialect: str
@@ -63,6 +65,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_passed_on: bool = False
     slurm_job: str | None = None
     slurm_account: str | None = None
+    candidates: tuple[str, ...] = ()
+    weights: Weights | None = None
+    choice: str | None = None
 
 
 Holder = Literal["owner", "admin"]
@@ -80,6 +85,7 @@ class Job(msgspec.Struct, frozen=True):
     waiting job from starting, if anyone does. `started_at` is its first start, also after it was
     queued again. While `withheld_until` is set, the end of an exam, results are not shown; it is
     removed after that time. `slurm_job` and `slurm_account` are what the client said, unchecked.
+    `choice` is JSON (see `choices.Choice`) if the server chose the device.
     """
 
     id: str
@@ -118,6 +124,7 @@ class Job(msgspec.Struct, frozen=True):
     withheld_until: int | None = None
     slurm_job: str | None = None
     slurm_account: str | None = None
+    choice: str | None = None
 
     @property
     def is_withheld(self) -> bool:
@@ -151,7 +158,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     run uses nothing of any budget. In an exam it is refused if the account has `exam_waiting` jobs
     waiting on the device, and its results are withheld until `withheld_until` (Unix ms), if set.
     `bounds` are those of its `token`, if they count the job; `question` is the digest of what a
-    person must confirm, empty if nothing.
+    person must confirm, empty if nothing. `choice` says how its device was chosen, as JSON.
     """
 
     id: str
@@ -195,6 +202,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     bounds: Bounds | None = None
     question: bytes = b""
+    choice: str | None = None
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):

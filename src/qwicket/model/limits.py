@@ -307,6 +307,8 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Outcomes of one circuit with exact probabilities; beyond it, shots are counted."""
     result_bytes: int = 256 << 20
     """One job's result as JSON, estimated."""
+    candidates: int = 50
+    """Devices among which the server chooses one for a job."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,10 @@ from urllib.parse import urlencode
 from msgspec import structs
 
 from qwicket import programs
+from qwicket.dialects.native import wire
 from qwicket.dialects.routing import Route
 from qwicket.model.accounts import Scope
+from qwicket.model.choices import BEST
 from qwicket.model.errors import (
     InvalidProgram,
     InvalidRequest,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device, DeviceSpec, Family
     from qwicket.model.jobs import NewJob
     from qwicket.pages.handlers import Handlers
+    from qwicket.schema.jobs import ChoiceBody
 
 _MAX_CHARS: Final = 100_000
 _MAX_EDITED_BYTES: Final = 24_000
@@ -96,6 +99,7 @@ class Check(NamedTuple):
         estimate: What the job would take.
         drawing: Its first circuit as SVG, and a sentence on what was left out.
         facts: Its format and sizes, as texts.
+        choice: How the server would choose the device, if a person leaves it to the server.
     """
 
     error: QwicketError | None = None
@@ -104,6 +108,7 @@ class Check(NamedTuple):
     estimate: JobEstimate | None = None
     drawing: tuple[str, str] | None = None
     facts: Sequence[str] = ()
+    choice: ChoiceBody | None = None
 
 
 _UNCHECKED: Final = Check()
@@ -232,7 +237,8 @@ async def _choices(
     """Return the devices that take the program now, each with when a job would start there.
 
     The chosen device is one of them, also if it takes no jobs, so that no other one takes its
-    place. Of more devices than a page has room for, those that take no jobs are not left out.
+    place. Of more devices than a page has room for, those that take no jobs are not left out. The
+    last choice leaves the device to the server.
     """
     kinds = _formats(fields["format"], fields["program"])
     taking = [
@@ -240,8 +246,9 @@ async def _choices(
         for each in devices
         if actor.sees(each.name) and (each.name == fields["device"] or _takes(each.spec, *kinds))
     ]
+    best = {BEST: "the server chooses"} if len(taking) > 1 else {}
     if len(taking) > _MAX_CHOICES:
-        return {each.name: "" for each in taking}
+        return {each.name: "" for each in taking} | best
     found = {}
     for view in await pages.gateway.devices.views(taking):
         name = view.device.name
@@ -251,7 +258,7 @@ async def _choices(
         else:
             forecast = await pages.gateway.queue.forecast(name, _FORECAST_S)
             found[name] = _start_text(forecast.start_in_s)
-    return found
+    return found | best
 
 
 def _start_text(start_in_s: float | None) -> str:
@@ -284,9 +291,11 @@ async def _check(
         estimate = await pages.gateway.estimates.of(actor, submission)
     except QwicketError as error:
         return _refused(error, fields, devices)
-    family = next(each.family for each in devices if each.name == fields["device"])
-    drawing = await pages.gateway.compilation.drawing_of_new(estimate.job, family, _MAX_MARKS)
-    return Check(estimate=estimate, drawing=drawing, facts=_facts(estimate.job, family))
+    job = estimate.job
+    family = next(each.family for each in devices if each.name == job.device)
+    drawing = await pages.gateway.compilation.drawing_of_new(job, family, _MAX_MARKS)
+    facts, choice = _facts(job, family), wire.choice(job)
+    return Check(estimate=estimate, drawing=drawing, facts=facts, choice=choice)
 
 
 def _facts(job: NewJob, family: Family) -> list[str]:
@@ -309,7 +318,8 @@ def _refused(error: QwicketError, fields: dict[str, str], devices: Sequence[Devi
     kinds = _formats(fields["format"], fields["program"])
     takers = [each.name for each in devices if _takes(each.spec, *kinds)]
     place = _place(error, fields["program"]) if isinstance(error, InvalidProgram) else None
-    return Check(error, place, [] if fields["device"] in takers else takers[:_MAX_TAKERS])
+    is_taken = fields["device"] in (BEST, *takers)
+    return Check(error, place, [] if is_taken else takers[:_MAX_TAKERS])
 
 
 def _place(error: InvalidProgram, program: str) -> Place | None:
@@ -462,7 +472,8 @@ def _submission(fields: dict[str, str], devices: Sequence[Device]) -> Submission
     """Return what the fields of the editor submit.
 
     If no output is chosen, the device's first is used. If no format is chosen, the device's only
-    one is used, or else the program's own.
+    one is used, or else the program's own. For the best device, they are those of the first one
+    that takes the program.
 
     Raises:
         InvalidRequest: A number is malformed, or the program is empty.
@@ -474,11 +485,17 @@ def _submission(fields: dict[str, str], devices: Sequence[Device]) -> Submission
     if len(program) > _MAX_CHARS:
         raise _too_long()
     seed = _number(fields["seed"], "seed") if fields["seed"] else None
-    specs = [each.spec for each in devices if each.name == fields["device"]]
+    name, kinds = fields["device"], _formats(fields["format"], program)
+    specs = [
+        each.spec
+        for each in devices
+        if each.name == name or (name == BEST and _takes(each.spec, *kinds))
+    ]
     device_formats, outputs = (specs[0].formats, specs[0].outputs) if specs else ((), ())
     return Submission(
         dialect="native",
-        device=fields["device"],
+        device=name,
+        candidates=wire.candidates(name),
         format=fields["format"] or (device_formats[0] if len(device_formats) == 1 else ""),
         source=program.encode(),
         shots=_number(fields["shots"] or "1000", "shots"),

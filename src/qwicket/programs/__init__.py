@@ -15,8 +15,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 from msgspec import structs
 
+from qwicket.circuits import twins
 from qwicket.circuits.analysis import to_checked
 from qwicket.circuits.formats import Format
+from qwicket.circuits.noise import NoiseModel
 from qwicket.circuits.outcomes import Encoded
 from qwicket.circuits.qubit import Entangler, QubitCircuit, unpack
 from qwicket.circuits.summary import Checked
@@ -40,6 +42,7 @@ __all__ = [
     "check_layout_in_parser",
     "compile_in_parser",
     "compile_to_basis_in_parser",
+    "fidelity_in_parser",
     "format_title",
     "guess_format",
     "may_be_meant",
@@ -349,6 +352,14 @@ def mitigate_in_parser(
         return counts.mitigate(unpack(circuits)[number], result, of_qubits, limits)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
+
+
+def fidelity_in_parser(circuits: bytes, device: NoiseModel | twins.Machine) -> float:
+    """Return the expected fidelity of a job's packed circuits on a device, given by its noise."""
+    from qwicket.circuits.fidelity import expected_fidelity  # late: few jobs have candidates
+
+    model = device if isinstance(device, NoiseModel) else twins.noise(*device)
+    return expected_fidelity(unpack(circuits), model)
 
 
 def write_in_parser(circuits: bytes, number: int) -> str | Refusal:

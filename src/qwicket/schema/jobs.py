@@ -20,12 +20,28 @@ LinkLife = Annotated[int, msgspec.Meta(ge=1, le=365 * 86_400)]
 
 Priority = Annotated[int, msgspec.Meta(ge=-100, le=100)]
 
+Weight = Annotated[float, msgspec.Meta(ge=0, le=1000)]
+
 SLURM_JOB: Final = "Qwicket-Slurm-Job"
 SLURM_ACCOUNT: Final = "Qwicket-Slurm-Account"
 """Headers of a submission. They are no fields of the body, in which older servers refuse them."""
 SLURM_CHARS: Final = 64
 SLURM_NAME: Final = rf"[A-Za-z0-9][A-Za-z0-9._+@-]{{0,{SLURM_CHARS - 1}}}"
 """What their values match: no command, table or page takes such a text for something else."""
+
+
+class WeightsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Weights of a device's figures; 0 leaves one out.
+
+    Attributes:
+        fidelity: Weight of the expected fidelity.
+        start: Weight of the expected start.
+        cost: Weight of the cost.
+    """
+
+    fidelity: Weight = 1.0
+    start: Weight = 1.0
+    cost: Weight = 1.0
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +51,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     the event loop, at a million items a second.
 
     Attributes:
-        device: Name of the device.
+        device: Name of the device; `best`, or a list of names, lets the server choose one.
         program: Text of the program; for JSON formats the object itself.
         format: Format of the program; by default detected from the program.
         shots: Shots per circuit.
@@ -50,9 +66,10 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         tags: Tags for users and filters.
         priority: Priority among the jobs of the same project; higher ones run first.
         group: Id of the group that the job joins.
+        weights: How much each figure counts if the server chooses the device; 1 each by default.
     """
 
-    device: str
+    device: msgspec.Raw
     program: msgspec.Raw
     format: str | None = None
     shots: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)] = 1000
@@ -65,6 +82,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tags: msgspec.Raw = msgspec.Raw(b"[]")
     priority: Priority = 0
     group: str | None = None
+    weights: WeightsBody | None = None
 
 
 class ChangeJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +145,38 @@ class ProgressBody(ResponsePart, frozen=True):
     text: str = ""
 
 
+class CandidateBody(ResponsePart, frozen=True, kw_only=True):
+    """A device among which the server chose one for a job.
+
+    Attributes:
+        device: Name of the device.
+        starts_in_s: Time in seconds until the job would start; null if unknown.
+        fidelity: Expected fidelity from 0 to 1; null if unknown.
+        cost: Cost in credits; null if the device costs nothing.
+        score: Score from 0 to 1; null if the device was refused.
+        refusal: Why it was refused; empty if it was not.
+    """
+
+    device: str
+    starts_in_s: float | None = None
+    fidelity: float | None = None
+    cost: float | None = None
+    score: float | None = None
+    refusal: str = ""
+
+
+class ChoiceBody(ResponsePart, frozen=True, kw_only=True):
+    """How the server chose the device of a job, at its submission.
+
+    Attributes:
+        weights: Weight of each figure: `fidelity`, `start`, `cost`.
+        candidates: Devices, the chosen one first, by their scores; the refused ones last.
+    """
+
+    weights: dict[str, float]
+    candidates: tuple[CandidateBody, ...] = ()
+
+
 class SlurmBody(ResponsePart, frozen=True, kw_only=True):
     """Job of Slurm in which a job's client ran, as the client said: nothing checks it.
 
@@ -175,6 +225,8 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         progress: Progress that a lab's agent has reported for a running job; null without a report.
         runner: Name of the server, worker or agent that ran it last; null before its first start.
         slurm: Job of Slurm in which its client says it ran; null if the client said nothing.
+        choice: How the server chose the device; null if the submission named it, and in lists and
+            streams.
     """
 
     id: Id
@@ -204,6 +256,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     progress: ProgressBody | None = None
     runner: str | None = None
     slurm: SlurmBody | None = None
+    choice: ChoiceBody | None = None
 
 
 class JobList(ResponseBody, frozen=True, kw_only=True):
@@ -367,6 +420,7 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
         cost: Cost in credits; null if the device costs nothing.
         budgets: Budgets of the token's project that would count the job.
         bounds: What the bounds of the token leave; null if it has none, or the run is dry.
+        choice: How the server would choose the device; null if the request names it.
     """
 
     device: str
@@ -382,3 +436,4 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
     cost: float | None = None
     budgets: tuple[BudgetNeedBody, ...] = ()
     bounds: BoundsNeedBody | None = None
+    choice: ChoiceBody | None = None

@@ -146,7 +146,7 @@ class Jobs(Operations):
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state, "runner": offer and offer.runner}
         added = _insert(tx, columns, waiting_limit, member_limit)
-        size = ROW_BYTES + quotas.text_bytes(columns["name"], columns["tags"])
+        size = ROW_BYTES + quotas.text_bytes(columns["name"], columns["tags"], new.choice or "")
         if state is JobState.QUEUED:
             added = quotas.reserve_if_needed(tx, new, added)
             size += quotas.program_bytes(new)
@@ -669,6 +669,7 @@ def _inserted_job(new: NewJob, columns: Mapping[str, Any], row: Row) -> Job:
         withheld_until=new.withheld_until,
         slurm_job=new.slurm_job,
         slurm_account=new.slurm_account,
+        choice=new.choice,
     )
 
 

@@ -178,7 +178,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         f" and {_list_filter(fills['shown_state'])} and {_has_text('device')}"
         f" and {fills['allowed']}"
     ).format(**fragments)
-    for column in ("job.name", "job.tags", '"group".name', "outcome.error_text"):
+    for column in ("job.name", "job.tags", "job.choice", '"group".name', "outcome.error_text"):
         fills[f"bytes:{column}"] = fragments["text_bytes"].format(column)
     fills["job_bytes"] = _job_bytes(fills)
     group_name = fills['bytes:"group".name']
@@ -275,6 +275,7 @@ def _job_bytes(fills: Mapping[str, str]) -> str:
     """
     return (
         f"{ROW_BYTES} + {fills['bytes:job.name']} + {fills['bytes:job.tags']}"
+        f" + coalesce({fills['bytes:job.choice']}, 0)"
         " + coalesce((select length(source) + length(circuits) + length(options) from program"
         " where program.job = job.id), 0)"
         " + coalesce((select length(body) from job_vendor_fields"

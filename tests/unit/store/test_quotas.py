@@ -41,6 +41,16 @@ async def finished(store: Store, runner: str, *results: Encoded | Failure) -> Jo
     return await store.leases.finish(assignment.lease, RunResult(results, 1.0), NOW)
 
 
+@pytest.mark.both_databases
+async def test_how_a_device_was_chosen_is_stored_and_counts(store: Store, ada: Token) -> None:
+    choice = '{"candidates":[{"device":"simulator","refusal":"für später"}]}'
+    job = await add_job(store, ada, choice=choice)
+    assert job.choice == choice
+    assert await store.jobs.get(job.id) == job
+    assert await stored(store) == JOB + len(choice.encode())
+    assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
+
+
 async def test_programs_and_results_count_until_their_job_is_deleted(
     store: Store, ada: Token, runner: str
 ) -> None:

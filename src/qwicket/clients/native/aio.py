@@ -65,7 +65,12 @@ class AsyncClient:
         return AsyncDevice(self, await self._transport.run(operation))
 
     async def submit(
-        self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
+        self,
+        program: Program,
+        device: str | Sequence[str],
+        *,
+        shots: int = 1000,
+        **options: Unpack[Options],
     ) -> AsyncJob:
         """Submit a program; see `Client.submit`."""
         operations.check_options("submit", options)
@@ -73,7 +78,12 @@ class AsyncClient:
         return AsyncJob(self._transport, await self._transport.run(operation))
 
     async def estimate(
-        self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
+        self,
+        program: Program,
+        device: str | Sequence[str],
+        *,
+        shots: int = 1000,
+        **options: Unpack[Options],
     ) -> EstimateBody:
         """Return what a submission would take now; see `Client.estimate`."""
         operations.check_options("estimate", options)

@@ -48,6 +48,7 @@ class Options(TypedDict, total=False):
     tags: Sequence[str]
     observables: Observables | None
     mitigation: Mapping[str, Any] | None
+    weights: Mapping[str, float] | None
     key: str | None
     wait: float
 
@@ -193,7 +194,7 @@ class Client:
     def submit(
         self,
         program: Program,
-        device: str,
+        device: str | Sequence[str],
         *,
         shots: int = 1000,
         **options: Unpack[Options],
@@ -207,7 +208,8 @@ class Client:
             program: Source text; path of a file, as `Path` or text; object of a JSON format;
                 circuit of Qiskit or Cirq; or a list of these, each with a result of its own. Pass
                 text from other people as `ProgramText`, or it could name a file of yours.
-            device: Name of the device.
+            device: Name of the device; `"best"`, or several names, lets the server choose one. Then
+                `job.body.choice` has the figures of each candidate.
             shots: Shots per circuit.
             options: Further options:
 
@@ -227,6 +229,8 @@ class Client:
                   each group of words with this many shots; 0 shots are exact.
                 - `mitigation`: Error mitigation of these values: `readout`, `randomizations`,
                   `noise_factors`, `folding`, `extrapolators`.
+                - `weights`: How much `fidelity`, `start` and `cost` count if the server chooses the
+                  device; 1 each by default.
                 - `key`: Idempotency key; by default a new one. Two submissions with the same key
                   within 24 hours return the same job, also from different processes.
                 - `wait`: Seconds to wait for the job to end, by default 0; more than 30 count as
@@ -243,7 +247,7 @@ class Client:
     def estimate(
         self,
         program: Program,
-        device: str,
+        device: str | Sequence[str],
         *,
         shots: int = 1000,
         **options: Unpack[Options],
@@ -252,7 +256,7 @@ class Client:
 
         Args:
             program: As for `submit`.
-            device: Name of the device.
+            device: As for `submit`.
             shots: Shots per circuit.
             options: As for `submit`.
 

@@ -166,7 +166,7 @@ def test_webhook(api: Api, id: str) -> Operation[dict[str, Any]]:
 def submit(
     api: Api,
     program: Program,
-    device: str,
+    device: str | Sequence[str],
     *,
     shots: int = 1000,
     format: str | None = None,
@@ -179,6 +179,7 @@ def submit(
     tags: Sequence[str] = (),
     observables: Observables | None = None,
     mitigation: Mapping[str, Any] | None = None,
+    weights: Mapping[str, float] | None = None,
     key: str | None = None,
     wait: float = 0.0,
 ) -> Operation[dict[str, Any]]:
@@ -199,7 +200,7 @@ def submit(
         "inputs": inputs,
     }
     options |= {"outputs": outputs, "name": name, "tags": tags}
-    options |= {"observables": observables, "mitigation": mitigation}
+    options |= {"observables": observables, "mitigation": mitigation, "weights": weights}
     body = _submission(program, device, shots, **options)
     key = key or secrets.token_hex(16)
     hold_s = min(wait, HOLD_S)
@@ -218,7 +219,12 @@ def slurm_headers(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def estimate(
-    api: Api, program: Program, device: str, *, shots: int = 1000, **options: Any
+    api: Api,
+    program: Program,
+    device: str | Sequence[str],
+    *,
+    shots: int = 1000,
+    **options: Any,
 ) -> Operation[EstimateBody]:
     """Estimate a job with the options of a submission; nothing is stored."""
     for name in ("key", "wait"):
@@ -229,7 +235,7 @@ def estimate(
 
 def _submission(
     program: Program,
-    device: str,
+    device: str | Sequence[str],
     shots: int,
     *,
     format: str | None = None,
@@ -242,6 +248,7 @@ def _submission(
     tags: Sequence[str] = (),
     observables: Observables | None = None,
     mitigation: Mapping[str, Any] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the body of a submission."""
     program, values = bound(program, inputs or {})
@@ -251,9 +258,9 @@ def _submission(
         shots = max(1, shots)  # that of exact values is 0, but only inside an estimation
     elif mitigation is not None:
         raise ClientError("mitigation needs observables: it mitigates expectation values.")
-    return {
+    body = {
         "program": source,
-        "device": device,
+        "device": device if isinstance(device, str) else list(device),
         "shots": shots,
         "format": format,
         "seed": seed,
@@ -264,6 +271,8 @@ def _submission(
         "name": name,
         "tags": list(tags),
     }
+    # A server of version 1.0 refuses the field.
+    return body if weights is None else {**body, "weights": dict(weights)}
 
 
 def check_options(function: str, options: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qwicket import schema
+from qwicket.dialects.native import wire
 from qwicket.model.budgets import from_stored_amount
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def estimate(estimate: JobEstimate, project: str) -> schema.jobs.EstimateBody:
         starts_before_s=_rounded(latest_s),
         cost=estimate.cost,
         budgets=tuple(map(_need, estimate.budgets)),
+        choice=wire.choice(job),
         bounds=bounds and schema.jobs.BoundsNeedBody(**bounds._asdict()),
     )
 

@@ -140,6 +140,7 @@ DOCUMENTED_TYPES: Final[dict[Any, Any]] = {
     schema.results.Samples: list[Any],
     schema.base.Scope: Scope,
     schema.base.State: JobState,
+    "SubmitBody.device": str | tuple[str, ...],
     "SubmitBody.inputs": dict[str, float],
     "SubmitBody.outputs": tuple[str, ...],
     "SubmitBody.program": str | dict[str, Any],

@@ -328,5 +328,5 @@ def _steps(job: Job, *, after: int) -> list[Job]:
 
 
 def _event(number: int, job: Job, server_url: str) -> bytes:
-    text = _encoder.encode(wire.job(job, server_url))
+    text = _encoder.encode(wire.job(wire.without_choice(job), server_url))
     return b"id: %d\nevent: job\ndata: %b\n\n" % (number, text)

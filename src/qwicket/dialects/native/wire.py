@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from qwicket import schema
 from qwicket.circuits.mitigation import runs
@@ -22,10 +22,11 @@ from qwicket.circuits.outcomes import (
 )
 from qwicket.dialects.bodies import check_document, decode, decode_field
 from qwicket.dialects.streaming import raw_list, raw_object
-from qwicket.model.errors import NotFound, QwicketError
+from qwicket.model.choices import BEST, Weights
+from qwicket.model.errors import InvalidRequest, NotFound, QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.ids import part_id
-from qwicket.model.jobs import Job, Progress, Submission, runner_name
+from qwicket.model.jobs import Job, NewJob, Progress, Submission, runner_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,8 +50,10 @@ _Outputs = Annotated[tuple[str, ...], msgspec.Meta(max_length=len(OUTPUTS))]
 
 
 _submit_decoder: Final = msgspec.json.Decoder(schema.jobs.SubmitBody)
+_choice_decoder: Final = msgspec.json.Decoder(schema.jobs.ChoiceBody)
 _inputs_decoder: Final = msgspec.json.Decoder(dict[str, float])
 _outputs_decoder: Final = msgspec.json.Decoder(_Outputs)
+_device_decoder: Final = msgspec.json.Decoder(str | tuple[str, ...])
 _tags_decoder: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -74,9 +77,19 @@ def submission(text: bytes, limits: Limits) -> Submission:
     if bytes(body.tags) != b"[]":
         check_document(body.tags, "tags", limits)
         tags = decode_field(body.tags, _tags_decoder, "tags")
+    check_document(body.device, "device", limits)
+    device = decode_field(body.device, _device_decoder, "device")
+    chosen = candidates(device)
+    if body.weights is not None and not chosen:
+        raise InvalidRequest(
+            f"weights: the server chooses a device only from a list, or with device {BEST!r}.",
+            field="weights",
+        )
     return Submission(
         dialect=DIALECT,
-        device=body.device,
+        device=device if isinstance(device, str) else "",
+        candidates=chosen,
+        weights=None if body.weights is None else Weights(**structs.asdict(body.weights)),
         format=body.format or "",
         source=source(body.program),
         shots=body.shots,
@@ -90,6 +103,19 @@ def submission(text: bytes, limits: Limits) -> Submission:
         priority=body.priority,
         group=body.group,
     )
+
+
+def candidates(device: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the devices among which the server chooses, or `BEST`; empty for one device.
+
+    Raises:
+        InvalidRequest: The list is empty.
+    """
+    if isinstance(device, str):
+        return (BEST,) if device == BEST else ()
+    if not device:
+        raise InvalidRequest("device: the list has no device.", field="device")
+    return device
 
 
 def source(program: msgspec.Raw) -> bytes:
@@ -160,7 +186,18 @@ def job(
         progress=schema.jobs.ProgressBody(progress.done, progress.text) if progress else None,
         runner=None if job.runner is None else runner_name(job.runner),
         slurm=slurm(job),
+        choice=choice(job),
     )
+
+
+def choice(job: Job | NewJob) -> schema.jobs.ChoiceBody | None:
+    """Return how the server chose the device of a job, if it did."""
+    return None if job.choice is None else _choice_decoder.decode(job.choice)
+
+
+def without_choice(job: Job) -> Job:
+    """Return a job for a list, a stream or a stranger, who need not read of other devices."""
+    return job if job.choice is None else structs.replace(job, choice=None)
 
 
 def slurm(job: Job) -> schema.jobs.SlurmBody | None:
@@ -181,7 +218,8 @@ def poll_after_s(job: Job, position: QueuePosition | None) -> int | None:
 def job_list(jobs: list[Job], limit: int, server_url: str) -> schema.jobs.JobList:
     """Return a page of jobs. `next` is the `before` of the following page; null if not full."""
     following = jobs[-1].seq if len(jobs) == limit else None
-    return schema.jobs.JobList(jobs=_list(job(each, server_url) for each in jobs), next=following)
+    listed = (job(without_choice(each), server_url) for each in jobs)
+    return schema.jobs.JobList(jobs=_list(listed), next=following)
 
 
 def events(events: list[JobEvent]) -> schema.jobs.EventList:

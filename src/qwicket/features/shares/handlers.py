@@ -80,7 +80,7 @@ def _list(shares: Sequence[JobShare]) -> Response:
 
 
 async def _job_response(gateway: Gateway, job: Job, request: Request[None]) -> Response:
-    body = wire.job(job, request.server_url)
+    body = wire.job(wire.without_choice(job), request.server_url)
     if not job.state.is_final:
         return json(schema.results.SharedBody(job=body))
     try:

@@ -14,7 +14,8 @@ insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
     created_at, queued_at, started_at, ended_at, expires_at, error_code, error_text, runner, express,
-    bill, cost, used_shots, withheld_until, slurm_job, slurm_account
+    bill, cost, used_shots, withheld_until, slurm_job, slurm_account,
+    choice
 )
 select
     :id, :account, :project, :device, :dialect, :group,
@@ -25,7 +26,8 @@ select
     case made.is_taken when 1 then made.at end,
     case when cast(:state as text) = 'failed' then made.at end,
     :expires_at, :error_code, :error_text, case made.is_taken when 1 then :runner end, :express,
-    :bill, :cost, :used_shots, :withheld_until, :slurm_job, :slurm_account
+    :bill, :cost, :used_shots, :withheld_until, :slurm_job, :slurm_account,
+    :choice
 from (
     select
         {greatest}(:now, last_created_at + 1, coalesce(

@@ -126,7 +126,10 @@ def job_with_names(
 
 def job_list(jobs: Sequence[JobWithNames], limit: int, server_url: str) -> schema.AdminJobList:
     return schema.AdminJobList(
-        jobs=tuple(job_with_names(each, server_url) for each in jobs),
+        jobs=tuple(
+            job_with_names(each._replace(job=wire.without_choice(each.job)), server_url)
+            for each in jobs
+        ),
         next=jobs[-1].job.seq if len(jobs) == limit else None,
     )
 
