@@ -50,7 +50,9 @@ class DeviceName(Arguments, frozen=True):
 class Program(Arguments, frozen=True):
     """A program for a device."""
 
-    device: Annotated[str, Meta(description="Name of the device, from list_devices.")]
+    device: Annotated[
+        str, Meta(description="Name of the device, from list_devices; best lets the server choose.")
+    ]
     program: Annotated[
         msgspec.Raw,
         Meta(
@@ -75,6 +77,7 @@ class Program(Arguments, frozen=True):
         return Submission(
             dialect=wire.DIALECT,
             device=self.device,
+            candidates=wire.candidates(self.device),
             format=self.format,
             source=wire.source(self.program),
             shots=self.shots,

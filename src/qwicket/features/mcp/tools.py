@@ -188,9 +188,10 @@ async def _check_program(call: Call, asked: Submission) -> Answer:
         found = await call.gateway.estimates.of(call.actor, asked)
     except (InvalidRequest, LimitExceeded) as error:
         return {"accepted": False} | refusal(error)
-    device = await call.gateway.devices.get(asked.device, wire.DIALECT)
+    device = await call.gateway.devices.get(found.job.device, wire.DIALECT)
     return {
         "accepted": True,
+        "device": found.job.device,
         "format": found.job.format,
         "circuits": found.job.n_circuits,
         "qubits": found.job.n_qubits,
@@ -215,6 +216,8 @@ async def _drawing(found: JobEstimate, family: str) -> str:
 async def _estimate(call: Call, asked: Submission) -> Answer:
     found = await call.gateway.estimates.of(call.actor, asked)
     body: Answer = msgspec.to_builtins(estimates.estimate(found, call.actor.project))
+    if (choice := body.pop("choice")) is not None:  # with reasons of administrators and labs
+        body["untrusted"] = {"choice": choice}
     refusals = [each["refusal"] for each in body["budgets"] if each["refusal"]]
     if refusals:
         return body | {"next": "A budget has no room for this job: ask the person, or use less."}

@@ -128,6 +128,18 @@ def test_a_repeated_submission_is_one_job_and_other_content_is_refused(ada: Call
     assert len(ada.call("list_jobs")["jobs"]) == 1
 
 
+def test_the_server_chooses_a_device_and_its_reasons_are_untrusted(ada: Caller) -> None:
+    program = {"device": "best", "program": SPREAD.replace("h q", "h q; t q")}
+    estimate = ada.call("estimate", **program)
+    candidates = estimate["untrusted"]["choice"]["candidates"]
+    refused = [each["device"] for each in candidates if each["refusal"]]
+    assert "clifford" in refused
+    checked, job = ada.call("check_program", **program), ada.call("submit_job", **program)
+    for found in (estimate, checked, job):
+        assert found["device"] in {each["device"] for each in candidates} - {*refused}
+    assert "choice" not in ada.call("estimate", **PROGRAM)
+
+
 def test_a_token_has_only_the_tools_of_its_scopes(shared_server: LiveServer) -> None:
     name = shared_server.unused("reader")
     shared_server.token(name)
