@@ -404,6 +404,7 @@ def test_forty_measured_bits_with_every_branch_populated() -> None:
         assert abs(ones - 1_500) < 6 * 0.5 * 3_000**0.5
 
 
+@pytest.mark.extended
 def test_a_hundred_thousand_measurements() -> None:
     """On two qubits, one of which turns in between."""
     looks = [op for _ in range(50_000) for op in (ry(0, 1.0), Measure(0, 0), Measure(1, 1))]

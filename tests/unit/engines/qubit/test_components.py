@@ -71,6 +71,7 @@ def run_apart(
     return qubit_math.outcome(circuit, apart.run(task))
 
 
+@pytest.mark.extended
 @for_each("name", CIRCUITS)
 @for_each("noise", [None, NOISE])
 def test_groups_apart_have_the_exact_law_of_the_whole(name: str, noise: NoiseModel | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import exp
 
+import pytest
+
 from qwicket.circuits.analysis import summarise
 from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation
 from qwicket.circuits.options import RunOptions
@@ -89,6 +91,7 @@ def test_two_delays_are_as_one() -> None:
         assert_follows(found, {0: 1 - one, 1: one}, SHOTS)
 
 
+@pytest.mark.extended
 def test_delays_follow_the_density_matrix_of_any_circuit() -> None:
     """Each qubit has times of its own; gates have noise, too."""
     gates = [*GATES[:10], wait(0, 0.2), *GATES[10:13], wait(1, 0.1), wait(2, 0.3), *GATES[13:]]

@@ -128,6 +128,7 @@ def test_readout_that_is_pure_chance_is_refused() -> None:
         run(of([], TREX, {"IIZ": 1.0}), blind)
 
 
+@pytest.mark.extended
 @for_each("twin", TWINS)
 def test_the_mean_error_on_a_twin_falls_to_half_or_less(twin: str) -> None:
     """20 circuits with fixed seeds, and a quarter of the runs of level 2."""
