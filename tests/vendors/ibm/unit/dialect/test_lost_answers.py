@@ -28,6 +28,7 @@ class Jobs:
         self.is_full = False
         self.by_key: dict[str, Job] = {}
         self.n_jobs = 0
+        self.n_deletions = 0
 
     async def submit(self) -> tuple[Job, bool]:
         self._check()
@@ -39,6 +40,7 @@ class Jobs:
 
     async def forget_key(self, job: Job, key: str) -> None:
         self._check()
+        self.n_deletions += 1
         if self.by_key.get(key) is job:
             del self.by_key[key]
 
@@ -50,8 +52,13 @@ class Jobs:
             raise Unavailable("The disk is full.", retry_after_s=1.0)
 
 
-async def respond(responses: LostResponses, jobs: Jobs, *, is_delivered: bool = True) -> str:
-    """Submit, send the response, and return the id of the job."""
+async def respond(
+    responses: LostResponses, jobs: Jobs, *, is_delivered: bool = True, is_named: bool = False
+) -> str:
+    """Submit, send the response, and return the id of the job.
+
+    With `is_named` the client names the job before the response is known to be delivered.
+    """
 
     async def receive() -> Any:
         raise AssertionError
@@ -60,6 +67,8 @@ async def respond(responses: LostResponses, jobs: Jobs, *, is_delivered: bool = 
         pass
 
     async def delivered() -> bool:
+        if is_named:
+            await responses.note_named(jobs.by_key["content"])
         return is_delivered
 
     ids = []
@@ -95,6 +104,14 @@ def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_
     assert asyncio.run(run()) == ["job-1", "job-2", "job-3"]
     assert not responses._undeleted
     assert not responses._turns
+
+
+def test_the_key_of_a_job_that_was_named_is_deleted_once() -> None:
+    jobs = Jobs()
+    responses = LostResponses(cast(Any, SimpleNamespace(jobs=jobs)))
+    found = [asyncio.run(respond(responses, jobs, is_named=True)) for _ in range(2)]
+    assert found == ["job-1", "job-2"]
+    assert jobs.n_deletions == 2
 
 
 @pytest.mark.parametrize("is_full", [False, True])

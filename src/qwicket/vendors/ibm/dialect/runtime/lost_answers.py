@@ -120,7 +120,8 @@ class LostResponses:
 
     async def _forget(self, content: _Content, job: Job, delivered: Awaitable[bool]) -> None:
         try:
-            if await delivered:
+            # If the client has named the job by now, `note_named` deletes the key.
+            if await delivered and job.id not in self._named:
                 self._undeleted[content] = job
                 await self._delete_key(content)
         except QwicketError:  # such as a full disk; the next submission of this content tries again
