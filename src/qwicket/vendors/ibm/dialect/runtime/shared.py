@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
-from qwicket.dialects.validation import quoted
+from qwicket.dialects.validation import SMALL_BODY_BYTES, quoted
 from qwicket.gateway.views import is_quick
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery
@@ -143,7 +143,9 @@ class RuntimeHandlers:
             await self._check_session(actor, body.session_id)
         device = await self._device_name(body.backend)
         level = await self._default_level(device) if body.program_id == wire.ESTIMATOR else 0
-        submission = await asyncio.to_thread(wire.submission, body, request.headers, device, level)
+        make = partial(wire.submission, body, request.headers, device, level)
+        is_small = len(memoryview(body.params)) <= SMALL_BODY_BYTES
+        submission = make() if is_small else await asyncio.to_thread(make)
         maximum = self.limits.of(IBMLimits).unfinished_jobs
         submit = partial(
             self._gateway.jobs.submit_or_find,
