@@ -64,19 +64,21 @@ class Results:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
         quick = is_quick(job)
         if known is None:
-            if not quick and await self._is_large(job, "results"):
+            is_large = not quick and await self._is_large(job, "results")
+            if is_large:
                 await memory.begin()
-            parts: Sequence[PartResult] = await self._store.results(job.id, number, is_quick=quick)
+            parts: Sequence[PartResult] = await self._store.results(
+                job.id, number, is_quick=not is_large
+            )
         else:
             parts = known if number is None else known[number : number + 1]
         if not any(isinstance(part, Encoded) for part in parts):
             if job.state is JobState.COMPLETED:  # deleted meanwhile
                 raise no_job()
             raise _no_result(job)
-        if quick:
+        if quick or are_short(parts):
             return JobResults(job, [_decode(part) for part in parts])
-        if not are_short(parts):
-            await memory.begin()
+        await memory.begin()
         return JobResults(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
     async def some(self, job: Job, first: int, count: int) -> list[Outcome]:
@@ -131,9 +133,10 @@ class Results:
             TooManyRequests: The account has too many large responses.
             Unavailable: All accounts together have too many.
         """
-        if await self._is_large(job, "program"):
+        is_large = await self._is_large(job, "program")
+        if is_large:
             await memory.begin()
-        return await self._store.program(job.id)
+        return await self._store.program(job.id, is_quick=not is_large)
 
     async def sizes(self, job: Job) -> JobSizes:
         """Return the bytes of a job's program and of its results."""

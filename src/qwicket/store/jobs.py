@@ -442,14 +442,19 @@ class Jobs(Operations):
         row = tx.one("vendor_fields_get", id=job)
         return row[0] if row else _NO_VENDOR_FIELDS
 
-    @scan
-    def program(tx: Tx, job: str) -> Program:
+    async def program(self, job: str, *, is_quick: bool = False) -> Program:
         """Return the program of a job.
+
+        Args:
+            job: Id of the job.
+            is_quick: Whether the program is small, so that it is read without a snapshot.
 
         Raises:
             NotFound: The job has no program, because it was refused, is a draft or was deleted.
         """
-        return Program(*existing(tx.one("program_get", id=job), "The job has no program."))
+        read = self._database.read if is_quick else self._database.scan
+        row = await read(lambda tx: tx.one("program_get", id=job))
+        return Program(*existing(row, "The job has no program."))
 
     @scan
     def submitted(tx: Tx, job: str) -> SubmittedProgram | None:
