@@ -564,7 +564,10 @@ def test_a_completed_task_cannot_be_cancelled():
         ({"shots": 10**7}, "shots"),
         ({"deviceArn": SV1 + "2"}, "device"),
         ({"deviceArn": "sv1"}, "ARN"),
-        ({"deviceParameters": '{"errorMitigation": [{"type": "pec"}]}'}, '"pec" is not supported'),
+        (
+            {"deviceParameters": '{"errorMitigation": [{"type": "pec"}]}'},
+            f'"pec" is not supported, only {Debias().serialize()[0].type.value}.',
+        ),
         ({"deviceParameters": '{"errorMitigation": "all"}'}, "must be a list"),
         ({"deviceParameters": DEBIASED.json()}, "only single programs on machines"),
         (
