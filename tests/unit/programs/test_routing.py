@@ -1,12 +1,14 @@
-"""Routing to the pairs that a device connects, checked with circuits of classical gates."""
+"""Routing to the pairs that a device connects, checked with classical gates and with matrices."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from qwicket.circuits.qubit import (
@@ -15,7 +17,9 @@ from qwicket.circuits.qubit import (
     Gate,
     Measure,
     Op,
+    Pauli,
     QubitCircuit,
+    Readouts,
     Register,
     Reset,
 )
@@ -95,7 +99,92 @@ def test_nothing_is_routed_without_qiskit(monkeypatch: pytest.MonkeyPatch) -> No
     assert route([circuit(FAR)], LINE) is None
 
 
-def test_an_estimation_is_not_moved_to_other_qubits() -> None:
+MATRICES = {"h": [[0.5**0.5, 0.5**0.5], [0.5**0.5, -(0.5**0.5)]], "y": [[0, -1j], [1j, 0]]}
+MATRICES |= {"x": [[0, 1], [1, 0]], "z": [[1, 0], [0, -1]], "s": [[1, 0], [0, 1j]]}
+MATRICES["t"] = [[1, 0], [0, 1j**0.5]]
+SWAP = np.eye(4)[[0, 2, 1, 3]].reshape(2, 2, 2, 2)
+
+
+def turned(state: Any, matrix: Any, qubits: Sequence[int]) -> Any:
+    """Return a state, an axis for each qubit, after a matrix that acts on some qubits."""
+    n = len(qubits)
+    found = np.tensordot(np.reshape(matrix, (2,) * 2 * n), state, (range(n, 2 * n), qubits))
+    return np.moveaxis(found, range(n), qubits)
+
+
+def values_of(circuit: QubitCircuit) -> list[float]:
+    """Return the expectation value of each Pauli of an estimation, from the circuit's matrices."""
+    state = np.zeros((2,) * circuit.n_qubits, complex)
+    state[(0,) * circuit.n_qubits] = 1
+    for op in circuit.ops:
+        assert isinstance(op, Gate)
+        matrix = SWAP if op.name == "swap" else np.array(MATRICES[op.name])
+        if op.controls:
+            controlled = np.eye(4, dtype=complex)
+            controlled[2:, 2:] = matrix
+            matrix = controlled
+        state = turned(state, matrix, op.controls + op.targets)
+    values = []
+    assert circuit.estimation is not None
+    for pauli in circuit.estimation.paulis:
+        other = state
+        for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True):
+            other = turned(other, MATRICES[letter.lower()], (qubit,))
+        values.append(float(np.vdot(state, other).real))
+    return values
+
+
+@for_each("pairs", [LINE, TREE])
+def test_observables_follow_the_qubits(pairs: tuple[tuple[int, int], ...]) -> None:
+    dice = Random(7)
+    connected = {frozenset(pair) for pair in pairs}
+    for _ in range(10):
+        given = QubitCircuit(5, tuple(random_turn(dice) for _ in range(30)), ())
+        words = ["".join(dice.choices("IXYZ", k=5)) for _ in range(40)] + ["IIIII"]
+        paulis = tuple(
+            Pauli(word.replace("I", ""), tuple(q for q, letter in enumerate(word) if letter != "I"))
+            for word in words
+        )
+        estimation = Estimation(paulis, ((0,),), (((0, 1.0),),))
+        given = msgspec.structs.replace(given, estimation=estimation)
+        (found,) = route([given], pairs) or ()
+        acts_on = [{*op.controls, *op.targets} for op in found.ops if isinstance(op, Gate)]
+        assert all(qubits in connected for qubits in acts_on if len(qubits) == 2)
+        assert values_of(found) == pytest.approx(values_of(given), abs=1e-9)
+
+
+def random_turn(dice: Random) -> Gate:
+    a, b = dice.sample(range(5), 2)
+    one = Gate(dice.choice("hst"), (a,))
+    return dice.choice((one, one, Gate("x", (a,), (), (b,)), Gate("swap", (a, b))))
+
+
+def test_an_observable_may_be_on_a_qubit_without_gates() -> None:
+    """It is a qubit of its own, which no gate touches, and counts for the width."""
+    ops = tuple(Gate("x", (b,), (), (a,)) for a, b in ((0, 8), (0, 1), (1, 8)))
+    paulis = tuple(Pauli("Z", (qubit,)) for qubit in (0, 1, 8, 3))
+    given = QubitCircuit(9, (Gate("x", (0,)), *ops), (), estimation=Estimation(paulis, (), ()))
+    for last in range(4):
+        line = [((a + last) % 4, (b + last) % 4) for a, b in LINE[:3]]
+        (found,) = route([given], line) or ()
+        assert values_of(found) == pytest.approx([-1, -1, 1, 1])
+        assert found.estimation is not None
+        assert {pauli.qubits for pauli in found.estimation.paulis} == {(0,), (1,), (2,), (3,)}
+
+
+def test_the_largest_part_of_a_device_is_used() -> None:
+    """Qiskit's routing panics where a device has parts and a circuit idle qubits."""
+    ops = tuple(Gate("x", (b,), (), (a,)) for a, b in ((0, 2), (0, 1), (1, 2)))
+    paulis = tuple(Pauli("Z", (qubit,)) for qubit in range(4))
+    given = QubitCircuit(4, (Gate("x", (0,)), *ops), (), estimation=Estimation(paulis, (), ()))
+    (found,) = route([given], ((6, 7), (0, 1), (3, 5), (2, 3), (1, 2))) or ()
+    assert values_of(found) == pytest.approx([-1, -1, 1, 1])
+    assert found.n_qubits <= 6
+    wider = msgspec.structs.replace(given, ops=(*given.ops, Gate("x", (9,)), Gate("x", (8,))))
+    assert route([wider], ((6, 7), (0, 1), (3, 5), (2, 3), (1, 2))) is None
+
+
+def test_quantities_of_the_final_state_are_not_moved_to_other_qubits() -> None:
     moved = circuit(FAR)
     assert route([moved], LINE)
-    assert route([msgspec.structs.replace(moved, estimation=Estimation((), (), ()))], LINE) is None
+    assert route([msgspec.structs.replace(moved, readouts=Readouts(10, ()))], LINE) is None

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import qwicket
 from contract.environments import ROOT, interpreter
 from support.ledger import ledger
-from support.remotes import BELL, write_device
+from support.remotes import BELL, HEAD, write_device
 from support.server import IDLE, LiveServer
 from support.waiting import until
 
@@ -122,7 +123,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             spec='gates = ["rz", "sx", "x", "cx"]\noutputs = ["counts", "memory"]',
         )
         file = folder / f"{name}.toml"
-        file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))
+        file.write_text(
+            file.read_text().replace('"batch"', '"batch", "estimation", "qiskit.primitives"')
+        )
     front = LiveServer(tmp_path_factory.mktemp("front"), *IDLE, "--device-dir", str(folder))
     with front.client() as http:
         until(lambda: http.get("/v1/devices/far").json()["status"] == "on", "it is seen")
@@ -169,6 +172,18 @@ def test_estimators_and_executor_programs_have_the_answers_that_they_have_direct
     assert through["executor"] == direct["executor"]
     assert through["twirled"] == direct["twirled"] == {"11": 40}
     assert through["groups"] == direct["groups"] == [10] * 4
+
+
+def test_an_estimation_runs_on_connected_pairs_and_its_observables_follow(two: Two) -> None:
+    """The machine connects a line; a fifth of the values would be lost to noise at most."""
+    text = HEAD + "qubit[5] q; x q[0]; cx q[0], q[4]; cx q[4], q[2]; cx q[0], q[2]; cx q[0], q[3];"
+    words = ["IIIIZ", "IIIZI", "IIZII", "IZIII", "ZIIII"]
+    with qwicket.connect(two.front.url, two.front.token("ada")) as client:
+        observables = [{word: 1.0} for word in words]
+        job = client.submit(text, "line", shots=2000, observables=observables)
+        (part,) = job.result(60).parts
+    assert two.sent()[-1] == "estimator"
+    assert part.evs == pytest.approx([-1, 1, 1, -1, -1], abs=0.3)
 
 
 def test_jobs_that_wait_when_their_group_is_closed_run_in_its_session(two: Two) -> None:
