@@ -44,8 +44,8 @@ class Option(NamedTuple):
     neutral: tuple[Any, ...] = (None,)
 
 
-_TWIRLING: Final = "circuits run as they are; the number of shots is the one that was asked for"
-_RANDOMIZED: Final = "it only has an effect with measure_mitigation of the Estimator"
+_TWIRLING: Final = "circuits run as they are, with the shots that were asked for"
+_RANDOMIZED: Final = "has an effect only with measure_mitigation"
 _NO_TIME: Final = "simulated gates take no time, so no qubit idles"
 _LEARNING: Final = "only the noise of measurements is learnt"
 
@@ -83,14 +83,14 @@ OPTIONS: Final = (
         Treatment.APPLIED,
         "values are extrapolated to zero noise; without it, at level 2",
     ),
-    Option("resilience.zne", Treatment.IGNORED, "it has no effect without zne_mitigation"),
+    Option("resilience.zne", Treatment.IGNORED, "has an effect only with zne_mitigation"),
     Option(
         "resilience.pec_mitigation",
         Treatment.REFUSED,
         "probabilistic error cancellation is not supported; leave it out, or set it to false",
         (None, False),
     ),
-    Option("resilience.pec", Treatment.IGNORED, "it has no effect without pec_mitigation"),
+    Option("resilience.pec", Treatment.IGNORED, "has an effect only with pec_mitigation"),
     Option("twirling.enable_gates", Treatment.IGNORED, _TWIRLING, (None, False)),
     Option("twirling.enable_measure", Treatment.IGNORED, _RANDOMIZED, (None, False)),
     Option("twirling.num_randomizations", Treatment.IGNORED, _RANDOMIZED),
