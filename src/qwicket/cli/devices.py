@@ -180,6 +180,8 @@ def add_maintenance(
 @click.option("--key-file", default="", metavar="FILE", help="File with the key; mode 0600.")
 @click.option("--key-env", default="", metavar="NAME", help="Environment variable with the key.")
 @click.option("--profile", default="", metavar="NAME", help="Profile of Amazon's with the key.")
+@click.option("--role-arn", default="", metavar="ARN", help="Role of Amazon's to assume.")
+@click.option("--sts-url", default="", metavar="URL", help="Address of STS, which gives its keys.")
 @click.option("--region", default="", metavar="REGION", help="Region; Amazon's kind needs it.")
 @click.option("--bucket", default="", metavar="URL", help="Address of the bucket for results.")
 @click.option(
@@ -205,6 +207,8 @@ def probe(
     key_file: str,
     key_env: str,
     profile: str,
+    role_arn: str,
+    sts_url: str,
     region: str,
     bucket: str,
     own_name: str,
@@ -227,6 +231,8 @@ def probe(
             key_file=key_file,
             key_env=key_env,
             profile=profile,
+            role_arn=role_arn,
+            sts_url=sts_url,
             region=region,
             bucket=bucket,
         )

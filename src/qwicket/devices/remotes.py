@@ -56,6 +56,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
         profile: Profile with this key in the vendor's own file; instead of `key_env`.
+        role_arn: Role of which the account's requests bear temporary keys, for the kinds that may
+            have one; needs `sts_url`.
+        sts_url: Address at which the key is exchanged for those of the role.
         region: Region that the cloud's signatures name, for the kinds that need it.
         bucket: Address of the bucket in which the cloud puts results, for the kinds that need it.
         jobs_at_once: Maximum number of jobs that one server has there, waiting or running.
@@ -82,6 +85,8 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key_env: str = ""
     key_file: str = ""
     profile: str = ""
+    role_arn: str = ""
+    sts_url: str = ""
     region: str = ""
     bucket: str = ""
     jobs_at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
@@ -104,10 +109,12 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if bool(getattr(self, field)) != (field in kind.needs):
                 needs = "needs" if field in kind.needs else "has no"
                 raise ValueError(f"the kind {self.kind} {needs} {field}")
-        for field in ("iam_url", "instance"):
+        for field in ("iam_url", "instance", "role_arn", "sts_url"):
             if getattr(self, field) and field not in kind.takes:
                 raise ValueError(f"the kind {self.kind} has no {field}")
-        for field in ("url", "iam_url", "bucket"):
+        if bool(self.role_arn) != bool(self.sts_url):
+            raise ValueError("set role_arn and sts_url, or neither")
+        for field in ("url", "iam_url", "sts_url", "bucket"):
             address = getattr(self, field)
             if (address or field == "url") and not address.startswith(("http://", "https://")):
                 raise ValueError(f"{field} must begin with https:// or http://")

@@ -68,6 +68,8 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
             "key_file": remote.key_file,
             "key_env": remote.key_env,
             "profile": remote.profile,
+            "role_arn": remote.role_arn,
+            "sts_url": remote.sts_url,
             "region": remote.region,
             "bucket": remote.bucket,
         },

@@ -517,6 +517,7 @@ def marker_of(job: str) -> str:
 def account_hash(remote: Remote, key: str) -> str:
     """Return a hash that distinguishes accounts, of only 16 bits, so that it reveals no key."""
     text = f"{remote.kind}\n{remote.url.rstrip('/')}\n{key}"
-    if remote.instance:  # the jobs of another instance are not listed
-        text += f"\n{remote.instance}"
+    # The jobs of another instance, or of another role's account, are not listed.
+    if place := remote.instance or remote.role_arn:
+        text += f"\n{place}"
     return blake2s(text.encode(), digest_size=2).hexdigest()

@@ -28,6 +28,7 @@ VENDOR: Final = Vendor(
             language="braket.openqasm3",
             formats=("braket.openqasm3",),
             needs=("region", "bucket"),
+            takes=("role_arn", "sts_url"),
             key_lines=3,
             profile="qwicket.vendors.braket.credentials:of_profile",
             # Amazon documents no time for Braket's tokens. The shortest one that it documents for

@@ -60,7 +60,8 @@ def of_profile(name: str) -> str:
     profile = found[name]
     refused = next((each for each in _ELSEWHERE if each in profile), None)
     if refused is not None:
-        raise NoKey(f"profile: {name} has {refused}, which is not supported; use a key pair")
+        instead = "set role_arn in the device file" if refused == "role_arn" else "use a key pair"
+        raise NoKey(f"profile: {name} has {refused}, which is not supported; {instead}")
     parts = [profile.get(field, "") for field in _FIELDS]
     if not all(parts[:2]):
         raise NoKey(f"profile: {name} needs {_FIELDS[0]} and {_FIELDS[1]}")

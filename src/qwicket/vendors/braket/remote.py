@@ -1,7 +1,7 @@
 """A device of Amazon Braket, or of a cloud that speaks its API.
 
 Requests go to two addresses, which stand in the device's file: Braket's, and that of the bucket
-with the results. Whatever else a response names is not followed.
+with the results; with a role also to that of STS. Whatever else a response names is not followed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one
-from qwicket.vendors.braket.credentials import credentials_of
+from qwicket.drivers.remote.renewals import Renewed
+from qwicket.vendors.braket.credentials import Credentials, credentials_of
 from qwicket.vendors.braket.reader import BraketSource
 from qwicket.vendors.braket.remote_errors import BraketError, submission_error
-from qwicket.vendors.braket.remote_server import BraketService
+from qwicket.vendors.braket.remote_server import BraketService, SignedHost
+from qwicket.vendors.braket.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +89,8 @@ class BraketCloud:
 
     Args:
         remote: Addresses of Braket and of the bucket, and ARN of the device.
-        key: Key pair of the account, as `credentials_of` reads it.
+        key: Key pair of the account, as `credentials_of` reads it; with a role, it signs requests
+            for temporary key pairs alone.
         max_pages: Maximum number of pages that are read of a list.
     """
 
@@ -110,9 +113,14 @@ class BraketCloud:
                 "bucket must be the address of a bucket, as"
                 " https://s3.us-east-1.amazonaws.com/amazon-braket-results"
             )
-        self._service = BraketService(
-            remote.url, remote.bucket, remote.region, credentials_of(key), remote.timeout_s
-        )
+        pair, timeout_s = credentials_of(key), remote.timeout_s
+        keys: Renewed[Credentials] = Renewed(lambda: (pair, inf), timeout_s)
+        self._role: Role | None = None
+        if remote.role_arn:
+            sts = SignedHost(remote.sts_url, "sts", remote.region, keys, timeout_s)
+            self._role = Role(remote.role_arn, sts)
+            keys = Renewed(self._role.assume, timeout_s)
+        self._service = BraketService(remote.url, remote.bucket, remote.region, keys, timeout_s)
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         if program.format != _FORMAT:
@@ -130,8 +138,9 @@ class BraketCloud:
             "clientToken": marker,
             "tags": {_MARKER: marker},
         }
+        check = None if self._role is None else require_lease  # its key pair may have taken time
         try:
-            return str(self._service.create_task(body)["quantumTaskArn"])
+            return str(self._service.create_task(body, check)["quantumTaskArn"])
         except BraketError as error:
             raise submission_error(error) from None
 
@@ -247,6 +256,8 @@ class BraketCloud:
 
     def close(self) -> None:
         self._service.close()
+        if self._role is not None:
+            self._role.close()
 
 
 def _action(program: RemoteProgram) -> tuple[dict[str, Any], int]:

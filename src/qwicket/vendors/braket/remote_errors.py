@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _RETRIABLE: Final = frozenset({429, 500, 502, 503, 504, *range(520, 530)})
 _OF_KEYS: Final = frozenset(
     {
+        "ExpiredToken",  # of S3
         "ExpiredTokenException",
         "IncompleteSignatureException",
         "InvalidClientTokenId",
@@ -72,7 +73,7 @@ def failure(response: Response | NoResponse | InvalidResponse) -> BraketAPIError
     status = response.status
     if code in _OF_KEYS:
         status = 401
-    elif code == "ThrottlingException":
+    elif code in ("ThrottlingException", "Throttling"):  # the second one of STS
         status = 429
     kind = BraketRetriableError if status in _RETRIABLE else BraketAPIError
     error = kind(message or f"The server answered {response.status}.", status, response.headers)

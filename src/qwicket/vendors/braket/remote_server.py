@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
@@ -13,16 +14,19 @@ from qwicket.clients.http.clock import SYSTEM_CLOCK
 from qwicket.clients.http.sending import json_of, object_of, send
 from qwicket.clients.http.text import json_bytes
 from qwicket.gateway.sigv4 import ALGORITHM, Signature, sign
-from qwicket.vendors.braket.remote_errors import BraketClientError, failure
+from qwicket.vendors.braket.remote_errors import BraketAPIError, BraketClientError, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from qwicket.clients.http import Response
+    from qwicket.drivers.remote.renewals import Renewed
     from qwicket.vendors.braket.credentials import Credentials
 
 T = TypeVar("T")
 
+JSON: Final = "application/json"
+XML: Final = "text/xml"
 _ONCE: Final = RetryPolicy(max_attempts=1)
 """The driver repeats requests, not the client."""
 
@@ -34,19 +38,19 @@ class SignedHost:
         url: The address.
         service: Service that the signatures name.
         region: Region that they name.
-        credentials: Key pair of the account.
+        keys: Key pair of the account or of its role.
         timeout_s: Seconds for one response.
     """
 
     def __init__(
-        self, url: str, service: str, region: str, credentials: Credentials, timeout_s: float
+        self, url: str, service: str, region: str, keys: Renewed[Credentials], timeout_s: float
     ) -> None:
         self._http = HTTPClient(url, BraketClientError)
         address = urlsplit(self._http.url)
         self._host, self._root = address.netloc, address.path
         self._service = service
         self._region = region
-        self._credentials = credentials
+        self._keys = keys
         self._timeout_s = timeout_s
 
     def send(
@@ -57,39 +61,63 @@ class SignedHost:
         body: bytes = b"",
         *,
         can_repeat: bool = True,
+        form: str = JSON,
+        accept: str = JSON,
+        check: Callable[[], None] | None = None,
     ) -> T:
         """Send a request once, and return what `read` makes of its response.
 
         Args:
             method: HTTP method.
             path: Percent-encoded path and query below the address.
-            read: Decodes a successful response.
-            body: Body in JSON.
+            read: Decodes a successful response, which it gets without the token of a session.
+            body: The body.
             can_repeat: Whether the request is idempotent.
+            form: Media type of the body.
+            accept: Media type of the response.
+            check: Called when nothing but the request itself remains to be done.
 
         Raises:
             BraketAPIError: The service refused, or its response is missing or invalid.
+            NotAccepted: A role has no key pair now, so that nothing was sent.
         """
+        pair = self._keys.current()
+        if check is not None:
+            check()
+        headers = self._signed(pair, method, path, body)
+        headers |= {"user-agent": f"qwicket/{__version__}", "accept": accept}
+        if body:
+            headers["content-type"] = form
+        secrets = [each for each in pair[1:] if each]
         request = Request(
-            method,
-            path,
-            self._signed(method, path, body),
-            body or None,
-            self._timeout_s,
-            [each for each in self._credentials[1:] if each],
-            can_repeat=can_repeat,
+            method, path, headers, body or None, self._timeout_s, secrets, can_repeat=can_repeat
         )
-        return send(self._http, request, read, failure, _ONCE, SYSTEM_CLOCK)
+        token = pair.session_token.encode()
 
-    def _signed(self, method: str, path: str, body: bytes) -> dict[str, str]:
-        """Return the headers of a request, with its signature."""
+        def read_without_token(response: Response) -> T:
+            if token in response.content:
+                response = replace(response, content=response.content.replace(token, b"..."))
+            return read(response)
+
+        reading = read_without_token if token else read
+        try:
+            return send(self._http, request, reading, failure, _ONCE, SYSTEM_CLOCK)
+        except BraketAPIError as error:
+            if error.status_code == 401:
+                self._keys.forget(pair)
+            raise
+
+    def _signed(
+        self, credentials: Credentials, method: str, path: str, body: bytes
+    ) -> dict[str, str]:
+        """Return the headers that are signed, with the signature."""
         date = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         body_hash = hashlib.sha256(body).hexdigest()
         headers = {"host": self._host, "x-amz-content-sha256": body_hash, "x-amz-date": date}
-        if self._credentials.session_token:
-            headers["x-amz-security-token"] = self._credentials.session_token
+        if credentials.session_token:
+            headers["x-amz-security-token"] = credentials.session_token
         signature = Signature(
-            self._credentials.key_id,
+            credentials.key_id,
             day=date[:8],
             region=self._region,
             service=self._service,
@@ -100,7 +128,7 @@ class SignedHost:
         raw_path, _, query = path.partition("?")
         value = sign(
             signature,
-            self._credentials.secret,
+            credentials.secret,
             method,
             self._root + raw_path,
             query,
@@ -111,9 +139,6 @@ class SignedHost:
             f"{ALGORITHM} Credential={signature.key_id}/{signature.credential_scope},"
             f" SignedHeaders={';'.join(signature.headers)}, Signature={value}"
         )
-        headers |= {"user-agent": f"qwicket/{__version__}", "accept": "application/json"}
-        if body:
-            headers["content-type"] = "application/json"
         return headers
 
     def close(self) -> None:
@@ -130,15 +155,15 @@ class BraketService:
         url: Address of Braket.
         bucket: Address of the bucket.
         region: Region of both.
-        credentials: Key pair of the account.
+        keys: Key pair of the account or of its role.
         timeout_s: Seconds for one response.
     """
 
     def __init__(
-        self, url: str, bucket: str, region: str, credentials: Credentials, timeout_s: float
+        self, url: str, bucket: str, region: str, keys: Renewed[Credentials], timeout_s: float
     ) -> None:
-        self._braket = SignedHost(url, "braket", region, credentials, timeout_s)
-        self._bucket = SignedHost(bucket, "s3", region, credentials, timeout_s)
+        self._braket = SignedHost(url, "braket", region, keys, timeout_s)
+        self._bucket = SignedHost(bucket, "s3", region, keys, timeout_s)
 
     def search_devices(self, next_token: str | None) -> dict[str, Any]:
         """Return a page of the devices of the region."""
@@ -148,10 +173,14 @@ class BraketService:
         """Return a device with its capabilities."""
         return self._braket.send("GET", f"/device/{quote(arn, safe='')}", object_of)
 
-    def create_task(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create_task(
+        self, body: Mapping[str, Any], check: Callable[[], None] | None
+    ) -> dict[str, Any]:
         """Create a task; return the document with its ARN."""
         content = json_bytes(body, "The task", BraketClientError)
-        return self._braket.send("POST", "/quantum-task", object_of, content, can_repeat=False)
+        return self._braket.send(
+            "POST", "/quantum-task", object_of, content, can_repeat=False, check=check
+        )
 
     def task(self, arn: str) -> dict[str, Any]:
         """Return a task."""

@@ -5,9 +5,7 @@ The API key goes to the address of IAM alone, the access token to that of the AP
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
@@ -17,12 +15,11 @@ from qwicket.clients.http.retries import retry_after_s
 from qwicket.clients.http.sending import error_body, object_of, send
 from qwicket.clients.http.text import json_bytes, quoted_path, sanitize, validated_header
 from qwicket.drivers.remote.clouds import KeyRefused, NotAccepted, TryLater
+from qwicket.drivers.remote.renewals import Renewed
 from qwicket.vendors.ibm.client.encoding import HEADERS
 from qwicket.vendors.ibm.client.errors import IBMQXAPIError, IBMQXClientError, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from qwicket.clients.http import Response
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.calls import LeaseCheck
@@ -32,17 +29,13 @@ _ONCE: Final = RetryPolicy(max_attempts=1)
 _GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"
 _VERSION: Final = "2026-04-15"
 """Date of the form of the API's bodies."""
-_USED_SHARE: Final = 0.8
-"""Share of an access token's life after which it is renewed, as IBM's client does."""
-_MAX_LIFE_S: Final = 86_400.0
 _MAX_TOKEN_CHARS: Final = 16_384
-_UNKNOWN_LIFE_S: Final = 60.0
 _REFUSALS: Final = (400, 401, 403)
 """Status codes with which IAM refuses a key."""
 
 
-class _AccessTokens:
-    """Access tokens of IAM for one API key, for any number of threads.
+class _SignIn:
+    """Exchanges one API key for access tokens.
 
     Args:
         url: Address of IAM.
@@ -65,42 +58,13 @@ class _AccessTokens:
             timeout_s,
             [key, quote(key, safe=""), quote_plus(key)],
         )
-        self._timeout_s = timeout_s
-        self._lock = threading.Lock()
-        self._current = ""
-        self._renew_at = 0.0
 
-    def current(self) -> str:
-        """Return an access token that is valid for some time; exchange the key for it if needed.
+    def exchange(self) -> tuple[str, object]:
+        """Return an access token, and its life in seconds as IAM states it.
 
         Raises:
             NotAccepted: There is none; `KeyRefused` if IAM refuses the key.
         """
-        with self._locked():
-            if not self._current or time.monotonic() >= self._renew_at:
-                self._exchange()
-            return self._current
-
-    def forget(self, refused: str) -> None:
-        """Do not use an access token again that the API has refused."""
-        with self._locked():
-            if self._current == refused:
-                self._current = ""
-
-    def close(self) -> None:
-        self._http.close()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=self._timeout_s):
-            raise NotAccepted("the sign-in of another request has received no response yet")
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def _exchange(self) -> None:
-        self._current, began = "", time.monotonic()
         found = send(self._http, self._request, object_of, _refusal, _ONCE)
         try:
             token = validated_header(found["access_token"], "access token", IBMQXClientError)
@@ -108,15 +72,10 @@ class _AccessTokens:
             raise NotAccepted("the sign-in there gives no access token") from None
         if len(token) > _MAX_TOKEN_CHARS:
             raise NotAccepted("the sign-in there gives too long an access token")
-        self._renew_at = began + _USED_SHARE * _life_s(found.get("expires_in"))
-        self._current = token
+        return token, found.get("expires_in")
 
-
-def _life_s(stated: object) -> float:
-    """Return the life of an access token in seconds, of which a server states anything."""
-    if isinstance(stated, int | float) and stated > 0:
-        return min(stated, _MAX_LIFE_S)
-    return _UNKNOWN_LIFE_S
+    def close(self) -> None:
+        self._http.close()
 
 
 def _refusal(response: Response | NoResponse | InvalidResponse) -> NotAccepted:
@@ -148,7 +107,8 @@ class PlatformClient:
         if not remote.iam_url and (urlsplit(base).hostname or "").endswith(".ibm.com"):
             raise IBMQXClientError("set iam_url; that of IBM is https://iam.cloud.ibm.com")
         self._http = HTTPClient(f"{base}/api/v1", IBMQXClientError)
-        self._tokens = _AccessTokens(remote.iam_url or f"{base}/iam", key, remote.timeout_s)
+        self._sign_in = _SignIn(remote.iam_url or f"{base}/iam", key, remote.timeout_s)
+        self._tokens = Renewed(self._sign_in.exchange, remote.timeout_s)
         self._headers = {**HEADERS, "Accept": "application/json", "IBM-API-Version": _VERSION}
         if remote.instance:
             crn = validated_header(remote.instance, "instance", IBMQXClientError)
@@ -197,4 +157,4 @@ class PlatformClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-        self._tokens.close()
+        self._sign_in.close()

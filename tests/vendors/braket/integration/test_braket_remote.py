@@ -16,6 +16,7 @@ import qwicket
 from qwicket.clients.ionq import IonQClient
 from qwicket.clients.native import ApiError, Client
 from support import braket
+from support.bad_server import BadServer, answer
 from support.held import held_job
 from support.remotes import BELL, HEAD
 from support.server import LiveServer, run_cli
@@ -192,3 +193,24 @@ def test_the_device_is_here_what_it_is_there(far: Far) -> None:
     finally:
         far.behind.admin("device", "on", "qwicket_line5")
     until(lambda: far.client.device("far-qwicket_line5").status == "on", "it is back")
+
+
+def test_a_role_gives_the_keys_that_the_cloud_accepts(far: Far, tmp_path: Path) -> None:
+    """STS answers as Amazon documents it; its key pair is one that the cloud knows."""
+    key_id, secret = far.behind.key_pair(far.behind.token("gate")).split()
+    document = (
+        f"<Credentials><AccessKeyId>{key_id}</AccessKeyId><SecretAccessKey>{secret}"
+        "</SecretAccessKey><SessionToken>a/token=</SessionToken></Credentials>"
+    )
+    key, file = tmp_path / "lasting.key", tmp_path / "role.toml"
+    key.touch(mode=0o600)
+    key.write_text("AKIAUNKNOWN\nanother/secret\n")
+    role = "arn:aws:iam::123456789012:role/gate"
+    with BadServer(answer(200, document.encode(), {"Connection": "close"})) as sts:
+        place = ("--role-arn", role, "--sts-url", sts.url)
+        probe(far.behind, key, braket.SV1, *place, "--write", str(file))
+        written = file.read_text("utf-8")
+        assert f'role_arn = "{role}"\nsts_url = "{sts.url}"' in written
+        done = run_cli("device", "check", str(file), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "11" in done.stdout

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -25,11 +27,13 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     TryLater,
 )
+from qwicket.drivers.remote.submission import account_hash
 from qwicket.model.limits import Limits
 from qwicket.vendors.braket.remote import BraketCloud
-from support.bad_server import BadServer, Request, Step, answer
+from support.bad_server import BadServer, Connection, Request, Step, answer, response
 from support.for_each import for_each
 from support.remotes import BELL
+from support.waiting import until
 
 SECRET = "the-secret-of-the-key"
 SESSION = "the-token-of-the-session"
@@ -55,7 +59,9 @@ CAPABILITIES: dict[str, Any] = {
 
 
 @contextmanager
-def at(*steps: Step, bucket: str = "bucket") -> Iterator[tuple[BraketCloud, BadServer]]:
+def at(
+    *steps: Step, bucket: str = "bucket", role: str = ""
+) -> Iterator[tuple[BraketCloud, BadServer]]:
     with BadServer(*steps) as server:
         remote = Remote(
             kind="braket",
@@ -64,6 +70,8 @@ def at(*steps: Step, bucket: str = "bucket") -> Iterator[tuple[BraketCloud, BadS
             bucket=f"{server.url}/s3/{bucket}",
             device="arn:aws:braket:::device/quantum-simulator/amazon/sv1",
             key_env="K",
+            role_arn=role,
+            sts_url=f"{server.url}/sts" if role else "",
         )
         cloud = connect(remote, f"AKID {SECRET} {SESSION}")
         assert isinstance(cloud, BraketCloud)
@@ -246,7 +254,11 @@ def test_keys_come_from_files_and_profiles_that_others_cannot_read(
         Remote(**place, profile="lab").key()
     file.chmod(0o600)
     assert Remote(**place, profile="lab").key() == f"AKID {SECRET} {SESSION}"
-    for name, reason in (("role", "role_arn, which is"), ("no", "needs"), ("x", "no profile x")):
+    for name, reason in (
+        ("role", "set role_arn in the device file"),
+        ("no", "needs"),
+        ("x", "no profile x"),
+    ):
         with pytest.raises(NoKey, match=reason):
             Remote(**place, profile=name).key()
     key = tmp_path / "key"
@@ -264,3 +276,143 @@ def test_keys_come_from_files_and_profiles_that_others_cannot_read(
             connect(Remote(**{**place, **wrong}, key_env="K"), f"AKID {SECRET}")
     with pytest.raises(ValueError, match="a key id and a secret"):
         connect(Remote(**place, key_env="K"), SECRET)
+
+
+ROLE = "arn:aws:iam::123456789012:role/gate"
+
+
+class RoleCloud:
+    """A cloud that gives key pairs of a role, each with a number, and refuses some of them.
+
+    Attributes:
+        life_s: Life of a pair.
+        refused: Tokens of sessions that Braket refuses.
+        n_pairs: Pairs that were given.
+    """
+
+    def __init__(self, life_s: float = 3600) -> None:
+        self.life_s = life_s
+        self.refused: set[str] = set()
+        self.n_pairs = 0
+
+    def __call__(self, connection: Connection) -> None:
+        request = connection.read()
+        if request is None:
+            return
+        if request.path.startswith("/sts"):
+            self.n_pairs += 1
+            connection.send(response(200, self.pair().encode(), CLOSE))
+        elif request.headers["x-amz-security-token"] in self.refused:
+            code = {"x-amzn-ErrorType": "ExpiredTokenException", **CLOSE}
+            connection.send(response(403, {"message": "old"}, code))
+        else:
+            made = {"quantumTaskArn": f"no {request.headers['x-amz-security-token']}"}
+            connection.send(response(200, made, CLOSE))
+
+    def pair(self) -> str:
+        ends = (datetime.now(UTC) + timedelta(seconds=self.life_s)).isoformat()
+        return (
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials>"
+            f"<AccessKeyId>ASIA{self.n_pairs}</AccessKeyId>"
+            f"<SecretAccessKey>secret{self.n_pairs}+/=</SecretAccessKey>"
+            f"<SessionToken>session{self.n_pairs}+/=</SessionToken>"
+            f"<Expiration>{ends}</Expiration>"
+            "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        )
+
+
+def test_a_role_signs_what_goes_to_braket_and_the_key_what_goes_to_sts() -> None:
+    there = RoleCloud()
+    with at(there, role=ROLE) as (cloud, server):
+        checked: list[int] = []
+        made = cloud.submit(program(), MARKER, lambda: checked.append(there.n_pairs))
+        cloud.submit(program(), MARKER, print)
+        assert made == "no ...", "a response may repeat the token"
+        assert checked == [1], "the lease is checked after the role has its pair"
+        sts, task, _ = server.requests
+    assert (sts.method, sts.path) == ("POST", "/sts/")
+    form = parse_qs(sts.body.decode())
+    assert (form["Action"], form["RoleArn"]) == (["AssumeRole"], [ROLE])
+    assert "Credential=AKID/" in sts.headers["authorization"]
+    assert "/us-east-1/sts/aws4_request" in sts.headers["authorization"]
+    assert "Credential=ASIA1/" in task.headers["authorization"]
+    assert task.headers["x-amz-security-token"] == "session1+/="
+    assert not any(each in str(vars(task)) for each in (SECRET, SESSION, "secret1"))
+    assert SECRET not in str(vars(sts))
+
+
+def test_a_pair_of_a_role_is_renewed_before_its_end_and_once_it_is_refused() -> None:
+    there = RoleCloud()
+    with at(there, role=ROLE) as (cloud, _):
+        for _ in range(2):
+            cloud.submit(program(), MARKER, print)
+        assert there.n_pairs == 1
+    there = RoleCloud(life_s=-5)
+    with at(there, role=ROLE) as (cloud, _):
+        until(lambda: cloud.submit(program(), MARKER, print) and there.n_pairs > 1, "a new pair")
+    there = RoleCloud()
+    there.refused = {"session1+/="}
+    with at(there, role=ROLE) as (cloud, _):
+        with pytest.raises(KeyRefused, match="old"):
+            cloud.submit(program(), MARKER, print)
+        assert cloud.submit(program(), MARKER, print)
+    assert there.n_pairs == 2
+
+
+def xml(code: str, message: str) -> str:
+    return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+
+
+@for_each(
+    "status, body, kind, said",
+    [
+        (403, xml("AccessDenied", "not you"), KeyRefused, "not you"),
+        (403, xml("SignatureDoesNotMatch", SECRET), KeyRefused, r"\.\.\."),
+        (400, xml("Throttling", "slow"), TryLater, "slow"),
+        (503, "", NotAccepted, "503"),
+        (302, "", NotAccepted, "redirects"),
+        (200, "<html>", NotAccepted, "no key pair"),
+        (200, "<AccessKeyId>A</AccessKeyId><SecretAccessKey>&amp;", NotAccepted, "no key pair"),
+    ],
+)
+def test_without_a_pair_of_the_role_no_task_is_sent(
+    status: int, body: str, kind: type[Exception], said: str
+) -> None:
+    refused = answer(status, body.encode(), CLOSE)
+    with at(refused, role=ROLE) as (cloud, server):
+        with pytest.raises(kind, match=said) as raised:
+            cloud.submit(program(), MARKER, print)
+        assert [each.path for each in server.requests] == ["/sts/"]
+    assert "the role could not be assumed" in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+@for_each(
+    "place, said",
+    [
+        ({"role_arn": ROLE}, "set role_arn and sts_url, or neither"),
+        ({"sts_url": "https://sts.example"}, "set role_arn and sts_url, or neither"),
+        ({"role_arn": ROLE, "sts_url": "sts.example"}, "sts_url must begin with https"),
+        (
+            {"role_arn": "gate", "sts_url": "https://sts.example"},
+            "role_arn must be the ARN of a role",
+        ),
+        (
+            {"kind": "ionq", "region": "", "bucket": "", "role_arn": ROLE},
+            "the kind ionq has no role_arn",
+        ),
+    ],
+)
+def test_places_of_roles_are_checked(place: dict[str, str], said: str) -> None:
+    whole: dict[str, Any] = {"kind": "braket", "url": "https://b.example", "device": "d"}
+    whole |= {"region": "r", "bucket": "https://s3.example/bucket", "key_env": "K", **place}
+    with pytest.raises(ValueError, match=said):
+        connect(Remote(**whole), f"AKID {SECRET}")
+
+
+def test_jobs_of_another_role_are_told_apart() -> None:
+    whole: dict[str, Any] = {"kind": "braket", "url": "https://b.example", "device": "d"}
+    whole |= {"region": "r", "bucket": "https://s3.example/bucket", "key_env": "K"}
+    role = {"role_arn": ROLE, "sts_url": "https://sts.example"}
+    hashes = {account_hash(Remote(**whole, **each), SECRET) for each in (role, {})}
+    assert len(hashes) == 2
