@@ -35,6 +35,7 @@ from qwicket.vendors.braket.reader import BraketSource
 from qwicket.vendors.braket.remote_errors import BraketError, submission_error
 from qwicket.vendors.braket.remote_server import BraketService, SignedHost
 from qwicket.vendors.braket.roles import Role
+from qwicket.vendors.braket.windows import next_opening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -219,6 +220,9 @@ class BraketCloud:
         status = str(device.get("deviceStatus"))
         is_online = status == "ONLINE"
         reason = "" if is_online else f"it is {status[:40]} there"
+        if is_online and (opening := _next_opening(device)) is not None:
+            is_online = False
+            reason = f"its next window there opens at {opening:%Y-%m-%d %H:%M} UTC"
         found = calibration(SERVICE_ERRORS, lambda: {**device, "deviceCapabilities": _text(device)})
         return RemoteDeviceStatus(is_online, reason, _n_waiting(device), found)
 
@@ -315,6 +319,15 @@ def _text(device: Mapping[str, Any]) -> str:
     ) > (limits.max_lists or 0):
         raise CloudError("the device's capabilities are beyond the bounds")
     return text
+
+
+def _next_opening(device: Mapping[str, Any]) -> datetime | None:
+    """Return when a device opens that is between its windows; None if it is open or unknown."""
+    try:
+        text = _text(device)
+    except CloudError:
+        return None
+    return next_opening(text, datetime.now(UTC))
 
 
 def _n_waiting(device: Mapping[str, Any]) -> int | None:

@@ -235,6 +235,23 @@ def test_a_device_is_read_with_its_queue_calibration_and_price() -> None:
     assert listed.spec["cost"] == {"per_second": 0.5 / 60}
 
 
+def test_a_device_between_its_windows_is_off_until_the_next_one() -> None:
+    now = datetime.now(UTC)
+    day = f"{now + timedelta(days=3):%A}"
+    window = {"executionDay": day, "windowStartHour": "09:00", "windowEndHour": "17:00:00"}
+    service = {**CAPABILITIES["service"], "executionWindows": [window]}
+    text = json.dumps({**CAPABILITIES, "service": service})
+    for about in ({"deviceStatus": "ONLINE"}, {"deviceStatus": "OFFLINE"}):
+        with at(answer(200, {**about, "deviceCapabilities": text}, CLOSE)) as (cloud, _):
+            found = cloud.device_status()
+        assert not found.is_online
+        if about["deviceStatus"] == "ONLINE":
+            assert found.reason.startswith("its next window there opens at 20")
+            assert found.reason.endswith(" 09:00 UTC")
+        else:
+            assert found.reason == "it is OFFLINE there"
+
+
 def test_keys_come_from_files_and_profiles_that_others_cannot_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
