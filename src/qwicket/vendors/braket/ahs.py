@@ -36,7 +36,7 @@ C6: Final = 5.42e-24
 """C₆ of rubidium in 70S½, in rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al.,
 arXiv:2306.11727."""
 
-_MAX_ATOMS: Final = 5
+MAX_ATOMS: Final = 5
 """Largest number of atoms: that of the machine `rydberg` (`cold_atom_gates`), which has the same
 gates."""
 _STEP_ERROR: Final = 0.02
@@ -162,8 +162,8 @@ def _chain(register: _Register) -> tuple[int, float]:
         tuple([_real(x, f"register.sites[{k}]") for x in site])
         for k, site in enumerate(register.sites)
     ]
-    if not 1 <= len(positions) <= _MAX_ATOMS or any(len(each) != 2 for each in positions):
-        raise _refusal("register.sites", f"must be 1 to {_MAX_ATOMS} places in the plane")
+    if not 1 <= len(positions) <= MAX_ATOMS or any(len(each) != 2 for each in positions):
+        raise _refusal("register.sites", f"must be 1 to {MAX_ATOMS} places in the plane")
     if register.filling is not None and register.filling != (1,) * len(positions):
         raise _refusal("register.filling", "must be 1 for every site: each holds an atom here")
     # One atom has no neighbour, so its spacing is never used.

@@ -30,7 +30,9 @@ from qwicket.drivers.remote.clouds import (
 )
 from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one
 from qwicket.drivers.remote.renewals import Renewed
+from qwicket.vendors.braket.ahs import MAX_ATOMS
 from qwicket.vendors.braket.credentials import Credentials, credentials_of
+from qwicket.vendors.braket.dialect import analog
 from qwicket.vendors.braket.reader import BraketSource
 from qwicket.vendors.braket.remote_errors import BraketError, submission_error
 from qwicket.vendors.braket.remote_server import BraketService, SignedHost
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
+    from qwicket.model.devices import Family
     from qwicket.model.failures import Failure
 
 _FORMAT: Final = "braket.openqasm3"
 _PROGRAM: Final = "braket.ir.openqasm.program"
+_ANALOG: Final = "ahs"
 _PROGRAM_SET: Final = "braket.ir.openqasm.program_set"
 _MARKER: Final = "qwicket_job"
 """Key of the tag with the marker. The marker is also the task's client token."""
@@ -95,7 +99,7 @@ class BraketCloud:
         max_pages: Maximum number of pages that are read of a list.
     """
 
-    formats = (_FORMAT,)
+    formats = (_FORMAT, _ANALOG)
     language: str | None = _FORMAT
     is_simulated = False
 
@@ -124,8 +128,11 @@ class BraketCloud:
         self._service = BraketService(remote.url, remote.bucket, remote.region, keys, timeout_s)
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
-        if program.format != _FORMAT:
-            raise Refused(f"only circuits are sent to Braket, no programs of {program.format}")
+        if program.format not in self.formats:
+            raise Refused(
+                "only circuits and analog programs are sent to Braket, no programs of"
+                f" {program.format}"
+            )
         if any(frame.n_readouts is not None and not frame.shots for frame in program.frames):
             raise Refused("exact results are not asked for at Braket: the program needs shots")
         # The same job must have the same bytes each time, or the token would not be honoured.
@@ -204,6 +211,9 @@ class BraketCloud:
         metadata = document.get("taskMetadata") if isinstance(document, dict) else None
         if not isinstance(metadata, dict) or metadata.get("id") != id:
             raise InvalidResult("it belongs to another task")
+        if program.format == _ANALOG:
+            (frame,) = program.frames
+            return [remote_results.of_analog(document, frame, program.options, self._device)], 0.0
         circuits = unpack(program.circuits)
         found = remote_results.outcomes(
             document, circuits, program.frames, program.options, self._device, read
@@ -266,6 +276,8 @@ class BraketCloud:
 
 def _action(program: RemoteProgram) -> tuple[dict[str, Any], int]:
     """Return the action of a task and its shots: of a program set those of all its runs."""
+    if program.format == _ANALOG:
+        return analog.action(program.source), program.options.shots
     source = msgspec.json.decode(program.source, type=BraketSource)
     shots = source.shots or program.options.shots
     if not source.programs:
@@ -359,31 +371,49 @@ def _cost(service: Mapping[str, Any], *, is_per_task: bool) -> dict[str, float]:
 
 
 def _listed(arn: str, device: Mapping[str, Any], *, is_amazons: bool) -> ListedDevice | None:
-    """Return a device of circuits; None for another one."""
+    """Return a device of circuits or of analog programs; None for another one."""
     try:
         found = msgspec.json.decode(_text(device), type=dict[str, Any])
         actions = found["action"]
-        width = int(found["paradigm"]["qubitCount"])
-        graph = (found["paradigm"].get("connectivity") or {}).get("connectivityGraph") or {}
-        # Numbers of qubits may have gaps, so that the highest one exceeds their count.
-        width = max([width, *(1 + int(each) for qubit in graph for each in (qubit, *graph[qubit]))])
-        service = found.get("service") or {}
-        if _PROGRAM not in actions:
+        if _PROGRAM in actions:
+            width, own = _of_circuits(found)
+        elif analog.ACTION in actions:
+            width, own = _of_atoms(found)
+        else:
             return None
-        operations = {str(each).lower() for each in actions[_PROGRAM]["supportedOperations"]}
-        has_sets = _PROGRAM_SET in actions
+        service = found.get("service") or {}
         cost = _cost(service, is_per_task=is_amazons)
         most = int((service.get("shotsRange") or (1, 1000))[1])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise CloudError(f"the capabilities of {arn[:100]} are malformed") from None
     spec = {
         "description": f"{device.get('providerName')} {device.get('deviceName')}",
-        "qubits": max(1, width),
-        "formats": (_FORMAT, "openqasm3", "openqasm2", *(["batch"] if has_sets else [])),
-        "gates": tuple(gate for gate in _GATES if gate in operations),
+        "qubits": width,
+        **own,
         "max_shots": max(1, most),
-        "outputs": ("counts", "memory", "probabilities"),
         "cost": cost,
     }
     status, short_name = str(device.get("deviceStatus") or ""), arn.rpartition("/")[2]
-    return ListedDevice(arn, status, "qubit", max(1, width), spec, short_name)
+    family: Family = "qubit" if _PROGRAM in actions else "atoms"
+    return ListedDevice(arn, status, family, width, spec, short_name)
+
+
+def _of_circuits(found: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return the number of qubits, and the fields of a device file that only circuits have."""
+    actions, paradigm = found["action"], found["paradigm"]
+    graph = (paradigm.get("connectivity") or {}).get("connectivityGraph") or {}
+    # Numbers of qubits may have gaps, so that the highest one exceeds their count.
+    numbers = [1 + int(each) for qubit in graph for each in (qubit, *graph[qubit])]
+    operations = {str(each).lower() for each in actions[_PROGRAM]["supportedOperations"]}
+    has_sets = _PROGRAM_SET in actions
+    return max(1, int(paradigm["qubitCount"]), *numbers), {
+        "formats": (_FORMAT, "openqasm3", "openqasm2", *(["batch"] if has_sets else [])),
+        "gates": tuple(gate for gate in _GATES if gate in operations),
+        "outputs": ("counts", "memory", "probabilities"),
+    }
+
+
+def _of_atoms(found: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return the number of sites, and the fields that only analog programs have."""
+    sites = min(max(1, int(found["paradigm"]["qubitCount"])), MAX_ATOMS)
+    return sites, {"formats": (_ANALOG,), "outputs": ("samples",)}

@@ -58,6 +58,39 @@ def outcomes(
     ]
 
 
+def of_analog(
+    document: Mapping[str, Any], frame: Frame, options: RunOptions, engine: str
+) -> Outcome:
+    """Return the outcome of an analog program: whether each site's atom was excited.
+
+    A site without an atom at the start of a shot has -1, and so have all sites of a failed shot.
+
+    Raises:
+        InvalidResult: It is not a result of this program.
+    """
+    shots = document.get("measurements")
+    if not isinstance(shots, list) or len(shots) != options.shots:
+        raise InvalidResult(f"it has not {options.shots} shots")
+    rows = [_sites(shot, frame.columns) for shot in shots]
+    return results.of_samples(rows, frame, options, engine=engine)
+
+
+def _sites(shot: Any, n_sites: int) -> list[int]:
+    try:
+        before, after = (shot["shotResult"][f"{each}Sequence"] for each in ("pre", "post"))
+        if before is after is None and shot["shotMetadata"]["shotStatus"] != "Success":
+            return [-1] * n_sites
+        pairs = list(zip(before, after, strict=True))
+    except (KeyError, TypeError, ValueError):
+        raise InvalidResult("it has a shot without its sites") from None
+    if len(pairs) != n_sites or any(
+        type(bit) is not int or bit not in (0, 1) for pair in pairs for bit in pair
+    ):
+        raise InvalidResult(f"it has a shot without the {n_sites} sites of the program")
+    # An excited atom is lost, and is not seen any more.
+    return [1 - seen if is_filled else -1 for is_filled, seen in pairs]
+
+
 def seconds(document: Mapping[str, Any]) -> float:
     """Return the run time that a simulator states; 0 if there is none."""
     try:

@@ -24,6 +24,7 @@ from support.waiting import until
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(300)]
 
+RYDBERG = "arn:aws:braket:us-east-1::device/qpu/qwicket/rydberg"
 LINE5 = "arn:aws:braket:us-east-1::device/qpu/qwicket/qwicket_line5"
 TURNED = HEAD + "qubit[3] q; bit[3] c; h q; cx q[0], q[1]; rz(0.7) q[1]; ry(1.1) q[1];"
 TURNED += "ccx q[0], q[1], q[2]; sx q[0]; p(0.4) q[0]; u2(0.1, 0.2) q[1]; c = measure q;"
@@ -66,7 +67,8 @@ class Far(NamedTuple):
         with httpx.Client(base_url=self.front.url, timeout=60) as http:
             pair = self.front.admin("token", "create", "--user", "ada", "--aws")
             braket_api, s3 = (braket.Signature(pair, service) for service in ("braket", "s3"))
-            body = braket.body(deviceArn=LINE5.replace("qwicket_line5", "far-sv1"), **changes)
+            own = {"deviceArn": LINE5.replace("qwicket_line5", "far-sv1"), **changes}
+            body = braket.body(**own)
             made = http.post("/braket/quantum-task", json=body, auth=braket_api)
             assert made.status_code == 201, made.text
             arn = made.json()["quantumTaskArn"]
@@ -86,14 +88,14 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     key.touch(mode=0o600)
     pair = behind.admin("token", "create", "--user", "gate", "--aws").split()
     key.write_text("\n".join(pair) + "\n")
-    for arn, name in ((braket.SV1, "sv1"), (LINE5, "line5")):
+    for arn, name in ((braket.SV1, "sv1"), (LINE5, "line5"), (RYDBERG, "rydberg")):
         probe(behind, key, arn, "--write", str(folder / f"{name}.toml"))
     for path in folder.glob("*.toml"):
         text = path.read_text("utf-8").replace('"openqasm2"]', '"batch", "ionq.circuit.v1"]')
         path.write_text(text + "poll_s = 0.1\nmirror_s = 0.3\ntimeout_s = 3.0\nsettle_s = 3.0\n")
     front = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
     with qwicket.connect(front.url, front.token("ada")) as client:
-        for name in ("far-sv1", "far-qwicket_line5"):
+        for name in ("far-sv1", "far-qwicket_line5", "far-rydberg"):
             until(partial(is_on, client, name), f"{name} is seen")
         yield Far(behind, front, client, folder)
     front.stop()
@@ -162,6 +164,19 @@ def test_programs_of_brakets_clients_are_sent_as_they_are(far: Far) -> None:
     assert rows == [[[0]] * 5, [[1]] * 5]
 
 
+def test_an_analog_program_runs_there_as_it_is(far: Far) -> None:
+    arn = LINE5.replace("qwicket_line5", "far-rydberg")
+    found = far.run_braket(deviceArn=arn, action=braket.analog_action(), shots=40)
+    shots = [each["shotResult"] for each in found["measurements"]]
+    assert [each["preSequence"] for each in shots] == [[1, 1]] * 40
+    assert {tuple(each["postSequence"]) for each in shots} <= {(1, 1), (0, 1), (1, 0)}, "blockade"
+    assert far.sent()[0].body.device == "rydberg"
+    program = json.loads(braket.analog_action())
+    own = {"register": program["setup"]["ahs_register"], "hamiltonian": program["hamiltonian"]}
+    job = far.client.submit(own, "far-rydberg", shots=30, format="ahs", outputs=("samples",))
+    assert {*map(tuple, job.result(60).parts[0].samples or ())} <= {(0, 0), (0, 1), (1, 0)}
+
+
 def test_a_cancelled_job_is_cancelled_there(far: Far) -> None:
     held = [held_job() for _ in range(2)]  # there are two workers
     with far.behind.client() as native:
@@ -182,7 +197,7 @@ def test_a_cancelled_job_is_cancelled_there(far: Far) -> None:
 def test_the_device_is_here_what_it_is_there(far: Far) -> None:
     shown = probe(far.behind, far.folder / "gate.key")
     assert re.search(rf"{re.escape(LINE5)} +qubit +5 +ONLINE", shown)
-    assert "rydberg" not in shown
+    assert re.search(rf"{re.escape(RYDBERG)} +atoms +5 +ONLINE", shown)
     written = (far.folder / "line5.toml").read_text("utf-8")
     assert f'bucket = "{far.behind.url}/s3/{braket.BUCKET}"' in written
     assert 'region = "us-east-1"' in written

@@ -15,6 +15,7 @@ import pytest
 from qwicket import programs
 from qwicket.circuits.frames import Frame, frames
 from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
 from qwicket.devices.remotes import NoKey, Remote
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.calls import CloudCalls
@@ -30,6 +31,7 @@ from qwicket.drivers.remote.clouds import (
 from qwicket.drivers.remote.submission import account_hash
 from qwicket.model.limits import Limits
 from qwicket.vendors.braket.remote import BraketCloud
+from support import braket
 from support.bad_server import BadServer, Connection, Request, Step, answer, response
 from support.for_each import for_each
 from support.remotes import BELL
@@ -152,6 +154,57 @@ def test_a_result_has_each_shots_bits_of_the_measured_qubits_or_frequencies() ->
             outcome(result)
 
 
+def analog(shots: int = 3) -> RemoteProgram:
+    action = json.loads(braket.analog_action())
+    stored = {"register": action["setup"]["ahs_register"], "hamiltonian": action["hamiltonian"]}
+    source = json.dumps(stored).encode()
+    circuits = programs.read("ahs", source, Limits()).circuits
+    options = RunOptions(shots=shots, seed=1, outputs=("samples",))
+    shapes = frames("atoms", circuits)
+    return RemoteProgram("ahs", source, {}, circuits, "atoms", shapes, options)
+
+
+def shot(before: Any, after: Any, status: str = "Success") -> dict[str, Any]:
+    result = {"preSequence": before, "postSequence": after}
+    return {"shotMetadata": {"shotStatus": status}, "shotResult": result}
+
+
+def sites_of(*shots: Any) -> Any:
+    """Return the samples of an analog task with these shots."""
+
+    def answered(request: Request) -> Any:
+        if "/s3/" in request.path:
+            return {"taskMetadata": {"id": TASK}, "measurements": shots}
+        place = {"outputS3Bucket": "bucket", "outputS3Directory": "qwicket/a1"}
+        return {"quantumTaskArn": TASK, **place}
+
+    with at(answer(200, answered, CLOSE)) as (cloud, _):
+        (found,), _ = cloud.outcomes(TASK, analog())
+    assert isinstance(found, Outcome)
+    return found.samples()
+
+
+def test_an_analog_program_is_sent_as_it_is() -> None:
+    with at(answer(201, {"quantumTaskArn": TASK}, CLOSE)) as (cloud, server):
+        assert cloud.submit(analog(), MARKER, print) == TASK
+        (request,) = server.requests
+    assert json.loads(request.json["action"]) == json.loads(braket.analog_action())
+    assert request.json["shots"] == 3
+
+
+def test_shots_of_atoms_say_which_are_excited_and_which_sites_are_empty() -> None:
+    good = shot([1, 1], [0, 1])
+    found = sites_of(good, shot([0, 1], [0, 1]), shot(None, None, "Failure"))
+    assert found == [[1, 0], [-1, 0], [-1, -1]]
+    wrong = (shot([1], [1]), shot([1, 1], [1]), shot([1, 2], [1, 1]), shot([1, True], [1, 1]))
+    for each in (*wrong, shot(None, None), shot(None, None, 7) | {"shotMetadata": 7}, 7, {}):
+        with pytest.raises(InvalidResult, match="it has a shot without"):
+            sites_of(good, good, each)
+    for shots in ((good, good), ()):
+        with pytest.raises(InvalidResult, match="it has not 3 shots"):
+            sites_of(*shots)
+
+
 def test_requests_go_to_the_two_addresses_of_the_file_alone() -> None:
     """Neither another bucket that a task names nor a redirect is followed; the secret stays."""
     with pytest.raises(InvalidResult, match="not in qwicket/a1 of the bucket bucket"):
@@ -170,8 +223,8 @@ def test_requests_go_to_the_two_addresses_of_the_file_alone() -> None:
     assert (sent["clientToken"], sent["tags"]) == (MARKER, {"qwicket_job": MARKER})
     exact = (Frame(n_readouts=1, shots=0),)
     with at(moved) as (cloud, server):
-        for refused in (program()._replace(format="ahs"), program()._replace(frames=exact)):
-            with pytest.raises(Refused, match=r"no programs of ahs|needs shots"):
+        for refused in (program()._replace(format="qir"), program()._replace(frames=exact)):
+            with pytest.raises(Refused, match=r"no programs of qir|needs shots"):
                 cloud.submit(refused, MARKER, print)
         assert not server.connections
 

@@ -136,15 +136,18 @@ def paradigm(n_atoms: int) -> dict[str, Any]:
 
 
 def measurements(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return shots: 1 is an atom that is seen. An excited atom is lost, so 0 in `postSequence`."""
+    """Return shots: 1 is an atom that is seen. An excited atom is lost, so 0 in `postSequence`.
+
+    Sites that were empty at the start, -1 in results of machines, are 0 in both sequences.
+    """
     return [_shot(sample) for sample in outcome.each_sample()]
 
 
-def _shot(excited: Sequence[int]) -> dict[str, Any]:
+def _shot(sites: Sequence[int]) -> dict[str, Any]:
     return {
         "shotMetadata": {"shotStatus": "Success"},
         "shotResult": {
-            "preSequence": [1] * len(excited),
-            "postSequence": [1 - each for each in excited],
+            "preSequence": [int(each >= 0) for each in sites],
+            "postSequence": [int(each == 0) for each in sites],
         },
     }

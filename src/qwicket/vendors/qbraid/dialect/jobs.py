@@ -203,16 +203,22 @@ def _rows(part: Outcome, order: int) -> Iterator[list[int]]:
 
 
 def _atoms(part: Outcome) -> Iterator[dict[str, Any]]:
-    """Yield shots in Braket's form. An atom in the Rydberg state is lost: 0 in `post_sequence`."""
+    """Yield shots in Braket's form. An atom in the Rydberg state is lost: 0 in `post_sequence`.
+
+    A site that was empty at the start, -1 in results of machines, is 0 in both.
+    """
     for levels in part.each_sample():
-        seen = [1 - level for level in levels]
-        yield {"success": True, "pre_sequence": [1] * len(levels), "post_sequence": seen}
+        filled, seen = [int(level >= 0) for level in levels], [int(level == 0) for level in levels]
+        yield {"success": True, "pre_sequence": filled, "post_sequence": seen}
 
 
 def _letters(part: Outcome) -> dict[str, int]:
-    """Count shots by one letter per atom: `g` for the ground state, `r` for the Rydberg state."""
+    """Count shots by one letter per atom: `g` for the ground state, `r` for the Rydberg state.
+
+    An empty site, -1, is `e`, the last letter.
+    """
     counts: dict[str, int] = {}
     for levels in part.each_sample():
-        letters = "".join(["gr"[level] for level in levels])
+        letters = "".join(["gre"[level] for level in levels])
         counts[letters] = counts.get(letters, 0) + 1
     return dict(sorted(counts.items()))
