@@ -1,7 +1,7 @@
 """The documents are few enough to be read, and their indexes leave nothing out.
 
-Words are those of sentences and tables, without blocks of code, and those of all that `docs` has, as
-`wc -w` counts them. Reports and the changelog do not count.
+Words are those of sentences and tables, without blocks of code, and those of all that `docs` has,
+as `wc -w` counts them. Reports and the changelog do not count.
 """
 
 from __future__ import annotations
