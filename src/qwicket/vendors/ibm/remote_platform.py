@@ -1,4 +1,7 @@
-"""A device of the IBM Quantum Platform's API, whose programs are `sampler` and `estimator`.
+"""A device of the IBM Quantum Platform's API: programs `sampler`, `estimator` and `executor`.
+
+A program of the executor goes there as such, with the arguments that were drawn here in place of
+its samplexes. So its circuits must fit the machine: they are neither compiled nor routed.
 
 Jobs carry the marker as a tag. The list of jobs may lag, so it never proves that a job is absent:
 if the response to a submission is lost and the list does not have the job, a person decides.
@@ -7,17 +10,21 @@ if the response to a submission is lost and the list does not have the job, a pe
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.drivers.remote.clouds import CloudError, NoProof, RemoteDeviceStatus
 from qwicket.drivers.remote.failures import SERVICE_ERRORS
 from qwicket.vendors.ibm.platform_client import PlatformClient
+from qwicket.vendors.ibm.primitives import executor
+from qwicket.vendors.ibm.primitives.wire import EXECUTOR, is_executor
 from qwicket.vendors.ibm.remote_runtime import IBMRuntimeCloud
 from qwicket.vendors.ibm.remote_sessions import Sessions
 
 if TYPE_CHECKING:
+    from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import ListedDevice
+    from qwicket.drivers.remote.clouds import ListedDevice, RemoteProgram
+    from qwicket.model.failures import Failure
     from qwicket.model.groups import ForwardedGroup
     from qwicket.vendors.ibm.client.responses import Device
 
@@ -52,6 +59,22 @@ class IBMPlatformCloud(IBMRuntimeCloud):
     def __init__(self, remote: Remote, key: str, formats: tuple[str, ...] = ()) -> None:
         super().__init__(remote, key, formats)
         self._sessions = Sessions(self._client.at_runtime, remote.device)
+
+    def _written(self, program: RemoteProgram) -> tuple[str, dict[str, Any]]:
+        params = executor.drawn_params(program.source) if _is_executor(program) else None
+        return super()._written(program) if params is None else (EXECUTOR, params)
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        n_sets = executor.n_sets(program.source) if _is_executor(program) else [0]
+        if not all(n_sets):
+            return super().outcomes(id, program)
+        from qwicket.vendors.ibm import remote_executed  # late, because it imports NumPy
+
+        with SERVICE_ERRORS.reading():
+            found = self._client.at_runtime("GET", "jobs", id, "results")
+        shots = program.options.shots
+        numbers = remote_executed.keys(found, program.frames, n_sets, shots)
+        return self._of_keys(numbers, program), self._seconds(id)
 
     def _session(self, group: ForwardedGroup) -> str:
         return self._sessions.of(group)
@@ -97,3 +120,7 @@ class IBMPlatformCloud(IBMRuntimeCloud):
         ]
         outputs = ("counts", "memory", "probabilities")
         return found._replace(spec={**found.spec, "gates": gates, "outputs": outputs})
+
+
+def _is_executor(program: RemoteProgram) -> bool:
+    return program.format == "qiskit.primitives" and is_executor(program.source)

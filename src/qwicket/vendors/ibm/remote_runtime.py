@@ -57,7 +57,7 @@ from qwicket.vendors.ibm.primitives.writer import as_primitive
 from qwicket.vendors.ibm.remote_qx import listed_device
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.outcomes import Outcome
@@ -170,12 +170,7 @@ class IBMRuntimeCloud:
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         try:
-            name, params = as_primitive(
-                qubit.unpack(program.circuits),
-                program.options.shots,
-                no_values=self.no_values,
-                is_physical=self.is_physical,
-            )
+            name, params = self._written(program)
         except NotWritable as error:
             raise Refused(f"it cannot be written in OpenQASM 3: {error}") from None
         except RecursionError:
@@ -198,6 +193,19 @@ class IBMRuntimeCloud:
         if not isinstance(id, str):
             raise OutcomeUnknown("the response has no id")
         return id
+
+    def _written(self, program: RemoteProgram) -> tuple[str, dict[str, Any]]:
+        """Return the program there that runs a job, and its parameters.
+
+        Raises:
+            NotWritable: A circuit cannot be written.
+        """
+        return as_primitive(
+            qubit.unpack(program.circuits),
+            program.options.shots,
+            no_values=self.no_values,
+            is_physical=self.is_physical,
+        )
 
     def _session(self, group: ForwardedGroup) -> str:
         """Return the id of the session that a group of jobs is there."""
@@ -250,23 +258,34 @@ class IBMRuntimeCloud:
             raise InvalidResult("it is no result of a primitive") from None
         if len(fields) != len(program.frames):
             raise InvalidResult(f"it has {len(fields)} results, not {len(program.frames)}")
-        outcomes: list[Outcome | Failure] = []
         if program.frames[0].n_observables is not None:
             from qwicket.vendors.ibm import remote_estimates  # late, because it imports NumPy
 
             circuits = qubit.unpack(program.circuits)
-            for each, circuit in zip(fields, circuits, strict=True):
-                outcomes.append(remote_estimates.outcome(each, circuit, self._device))
-            return outcomes, self._seconds(id)
-        for each, frame in zip(fields, program.frames, strict=True):
-            numbers = _keys(each, frame, frame.shots or program.options.shots)
-            keys = [results.key_of(number) for number in numbers]
+            return [
+                remote_estimates.outcome(each, circuit, self._device)
+                for each, circuit in zip(fields, circuits, strict=True)
+            ], self._seconds(id)
+        shots = program.options.shots
+        numbers = [
+            _keys(each, frame, frame.shots or shots)
+            for each, frame in zip(fields, program.frames, strict=True)
+        ]
+        return self._of_keys(numbers, program), self._seconds(id)
+
+    def _of_keys(
+        self, numbers: Iterable[list[int]], program: RemoteProgram
+    ) -> list[Outcome | Failure]:
+        """Return the outcome of each circuit, from the key of each of its shots."""
+        outcomes: list[Outcome | Failure] = []
+        for own, frame in zip(numbers, program.frames, strict=True):
+            keys = [results.key_of(number) for number in own]
             outcomes.append(
                 results.of_bits(
                     frame, program.options, engine=self._device, counts=Counter(keys), memory=keys
                 )
             )
-        return outcomes, self._seconds(id)
+        return outcomes
 
     def _seconds(self, id: str) -> float:
         """Return the run time of a job; 0 if it is unknown."""

@@ -120,6 +120,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             name=name,
             device=device,
             qubits=5,
+            settle_s=30.0,  # the server behind reads QPY, for which it first imports Qiskit
             spec='gates = ["rz", "sx", "x", "cx"]\noutputs = ["counts", "memory"]',
         )
         file = folder / f"{name}.toml"
@@ -161,7 +162,7 @@ def test_estimators_and_executor_programs_have_the_answers_that_they_have_direct
     two: Two, tmp_path: Path
 ) -> None:
     through = run_client(two.front, "far", "line", tmp_path)
-    assert sorted(two.sent()) == ["estimator"] * 2 + ["sampler"] * 6
+    assert sorted(two.sent()) == ["estimator"] * 2 + ["executor"] * 2 + ["sampler"] * 4
     until(lambda: two.groups() == [("batch", 2), ("dedicated", 2)], "both are there, and closed")
     direct = run_client(two.behind, "qwicket_simulator", "qwicket_line5", tmp_path)
     plain = through["plain"][0]

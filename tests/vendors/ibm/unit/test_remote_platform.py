@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import zlib
 from base64 import b64encode
@@ -258,6 +259,91 @@ def test_expectation_values_come_back() -> None:
 def test_expectation_values_of_another_form_do_not_count(evs: Any) -> None:
     with pytest.raises(InvalidResult, match=r"it has no evs of the shape \(2,\)"):
         estimates(estimated(), evs=evs, stds=typed_floats(0.0, 0.0))
+
+
+def packed_tensor(array: Any, dtype: str) -> dict[str, Any]:
+    data = np.packbits(array, bitorder="little") if dtype == "bool" else np.array(array, "<f8")
+    text = b64encode(zlib.compress(data.tobytes())).decode()
+    return {"data": text, "shape": np.shape(array), "dtype": dtype}
+
+
+def executed(n_sets: int = 2) -> RemoteProgram:
+    """Return a program of two items: one of the type circuit, and one that was drawn."""
+    item = {"item_type": "circuit", "shape": [], "circuit_arguments": packed_tensor([], "f64")}
+    drawn = {"item_type": "samplex", "shape": [n_sets], "samplex": {"samplex_json": "{}"}}
+    arguments = packed_tensor(np.full((n_sets, 1), 0.5), "f64")
+    program = {
+        "shots": 3,
+        "circuits": {"b64_data": "QPY", "num_programs": 2, "qpy_version": 17},
+        "items": [item, drawn],
+        "passthrough_data": {"mine": 1},
+    }
+    options = {"rep_delay": 0.5, "experimental": {"seed_simulator": 1}}
+    params = {"schema_version": "v2.0", "quantum_program": program, "options": options}
+    flips = {"measurement_flips.c": packed_tensor(np.zeros((n_sets, 1, 2), np.uint8), "bool")}
+    source = {"program": "executor", "params": params}
+    source["drawn"] = [None, {"arguments": arguments, "outputs": flips}]
+    registers = (qubit.Register("c", 2), qubit.Register("_loose", 1), qubit.Register("d", 9))
+    ops = (qubit.Gate("sx", (0,)), qubit.Measure(0, 0))
+    packed = qubit.pack((qubit.QubitCircuit(1, ops, registers, 3),) * (1 + max(1, n_sets)))
+    run = RunOptions(shots=3, seed=1, outputs=("counts", "memory"))
+    shapes = frames("qubit", packed)
+    text = json.dumps(source, default=list).encode()
+    return RemoteProgram("qiskit.primitives", text, {}, packed, "qubit", shapes, run)
+
+
+def test_a_program_of_the_executor_goes_as_such_with_what_was_drawn() -> None:
+    there = There()
+    there.answers["jobs"] = 200, {"id": "theirs"}
+    with cloud_of(there) as cloud:
+        cloud.submit(executed(), MARKER, lambda: None)
+        cloud.submit(executed(n_sets=0), MARKER, lambda: None)
+    first, second = (each.json for each in there.requests)
+    assert (first["program_id"], second["program_id"]) == ("executor", "sampler")
+    program = first["params"]["quantum_program"]
+    assert program["circuits"] == {"b64_data": "QPY", "num_programs": 2, "qpy_version": 17}
+    assert [each["item_type"] for each in program["items"]] == ["circuit", "circuit"]
+    assert program["items"][1]["shape"] == [2]
+    assert program["items"][1]["circuit_arguments"]["shape"] == [2, 1]
+    assert first["params"]["options"] == {"init_qubits": True, "rep_delay": 0.5}
+    assert "mine" not in str(first)
+
+
+def bits_of(c: Any, d: Any) -> dict[str, Any]:
+    return {"results": {"c": packed_tensor(c, "bool"), "d": packed_tensor(d, "bool")}}
+
+
+def results_of(*items: Any) -> list[list[int]]:
+    """Return the keys of each circuit of a program whose items have these results."""
+    there = There()
+    there.answers["results"] = 200, {"schema_version": "v2.0", "data": items}
+    with cloud_of(there) as cloud:
+        found, _ = cloud.outcomes("theirs", executed())
+    return [list(cast("Outcome", each).each_shot()) for each in found]
+
+
+def test_bits_of_the_executor_come_back_in_the_order_of_the_circuits() -> None:
+    dice = np.random.default_rng(3)
+    c, d = dice.integers(0, 2, (3, 3, 2)), dice.integers(0, 2, (3, 3, 9))
+    expected = [
+        [
+            sum(int(bit) << k for k, bit in enumerate((*low, 0, *high)))
+            for low, high in zip(*rows, strict=True)
+        ]
+        for rows in zip(c, d, strict=True)
+    ]
+    one, two = bits_of(c[0], d[0]), bits_of(c[1:], d[1:])
+    assert results_of(one, two) == expected
+    assert results_of(bits_of(c[:1], d[:1]), bits_of(c[1:, None], d[1:, None])) == expected
+    wide = {"results": {"c": {**two["results"]["c"], "dtype": "u8"}, "d": two["results"]["d"]}}
+    bomb = b64encode(zlib.compress(b"\0" * 10_000_000)).decode()
+    huge = {"results": {"c": {**two["results"]["c"], "data": bomb}, "d": two["results"]["d"]}}
+    for wrong in (one, {}, 7, {"results": {"c": two["results"]["c"]}}, wide, huge):
+        with pytest.raises(InvalidResult, match="it has not 3 shots of the"):
+            results_of(one, wrong)
+    for items in ((one,), (one, two, two)):
+        with pytest.raises(InvalidResult, match="not the results of 2 items"):
+            results_of(*items)
 
 
 BATCH = ForwardedGroup("g", "native", b"{}", None, None)

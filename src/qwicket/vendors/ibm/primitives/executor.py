@@ -119,6 +119,20 @@ class _Document(msgspec.Struct, frozen=True):
     drawn: tuple[_Drawn | None, ...] | None = None
 
 
+class _GivenProgram(msgspec.Struct, frozen=True):
+    circuits: msgspec.Raw
+
+
+class _GivenParams(msgspec.Struct, frozen=True):
+    quantum_program: _GivenProgram
+
+
+class _Given(msgspec.Struct, frozen=True):
+    """A document of which the circuits stay as they are."""
+
+    params: _GivenParams
+
+
 class Item(NamedTuple):
     """One item of a program.
 
@@ -160,6 +174,50 @@ def shapes(source: bytes, limits: Limits) -> list[Shape]:
     program = document.params.quantum_program
     check_limit("pubs", len(program.items), limits.of(PrimitiveLimits).pubs)
     return [_shape(item, program.shots, "", limits) for item, _ in _with_arguments(document)]
+
+
+def drawn_params(source: bytes) -> dict[str, Any] | None:
+    """Return the parameters of a program for another cloud, from a document that `read` accepted.
+
+    What was drawn is in place of items of the type samplex. What only results repeat, and
+    experimental options, are left out. None if an item runs no circuit.
+    """
+    if not all(n_sets(source)):
+        return None
+    document = _decode(source)
+    program, options = document.params.quantum_program, document.params.options or _Options()
+    given = msgspec.json.decode(source, type=_Given).params.quantum_program
+    items = [
+        {
+            "item_type": "circuit",
+            "shape": item.shape,
+            "circuit_arguments": item.circuit_arguments,
+        }
+        for item, _ in _with_arguments(document)
+    ]
+    delay = {} if options.rep_delay is None else {"rep_delay": options.rep_delay}
+    params = {
+        "schema_version": document.params.schema_version,
+        "quantum_program": {
+            "shots": program.shots,
+            "circuits": given.circuits,
+            "items": items,
+            "meas_level": program.meas_level,
+        },
+        "options": {"init_qubits": options.init_qubits, **delay},
+    }
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(params))
+    return found
+
+
+def n_sets(source: bytes) -> list[int]:
+    """Return the number of circuits that each item of a document that `read` accepted runs."""
+    import numpy as np
+
+    return [
+        math.prod(np.broadcast_shapes(item.shape, _arguments(item, "").shape[:-1]))
+        for item, _ in _with_arguments(_decode(source))
+    ]
 
 
 def echo(source: bytes) -> Echo:
