@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from qwicket.circuits.frames import Frame
 
 _DTYPE: Final = "bool"
+_MAX_AXES: Final = 64
+"""The most that an array of NumPy has."""
 
 
 def keys(
@@ -64,7 +66,13 @@ def _bits(item: Any, name: str, shape: tuple[int, int, int]) -> NDArray[np.uint8
         given = tuple(tensor["shape"])
         packed = b64decode(tensor["data"], validate=True)
         data = zlib.decompressobj().decompress(packed, n_bytes + 1)
-        if tensor["dtype"] != _DTYPE or given[-2:] != shape[1:] or prod(given[:-2]) != shape[0]:
+        sets = given[:-2]
+        is_sized = len(sets) <= _MAX_AXES and all(
+            type(n) is int and 0 < n <= shape[0] for n in sets
+        )
+        if not is_sized or prod(sets) != shape[0] or given[-2:] != shape[1:]:
+            raise ValueError
+        if tensor["dtype"] != _DTYPE:
             raise ValueError
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
         if len(data) != n_bytes:

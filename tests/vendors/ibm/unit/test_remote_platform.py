@@ -338,7 +338,9 @@ def test_bits_of_the_executor_come_back_in_the_order_of_the_circuits() -> None:
     wide = {"results": {"c": {**two["results"]["c"], "dtype": "u8"}, "d": two["results"]["d"]}}
     bomb = b64encode(zlib.compress(b"\0" * 10_000_000)).decode()
     huge = {"results": {"c": {**two["results"]["c"], "data": bomb}, "d": two["results"]["d"]}}
-    for wrong in (one, {}, 7, {"results": {"c": two["results"]["c"]}}, wide, huge):
+    # A product of these is a text of a terabyte.
+    texts = {"results": {"c": {**two["results"]["c"], "shape": ["a" * 1000, 10**9, 3, 2]}}}
+    for wrong in (one, {}, 7, {"results": {"c": two["results"]["c"]}}, wide, huge, texts):
         with pytest.raises(InvalidResult, match="it has not 3 shots of the"):
             results_of(one, wrong)
     for items in ((one,), (one, two, two)):
