@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from qwicket.cli.estimates import choice_fields
 from qwicket.clients.http import sanitize
 from qwicket.clients.native.progress import duration, start_text
 from qwicket.job_card import slurm_rows
@@ -85,6 +84,9 @@ def job_fields(job: Job) -> Iterator[tuple[str, str]]:
             yield name, text
     for name, said in slurm_rows(body.slurm):
         yield name, sanitize(said)
-    yield from choice_fields(body.choice)
+    if body.choice is not None:
+        from qwicket.cli.estimates import choice_fields  # late: msgspec is slow to import
+
+        yield from choice_fields(body.choice)
     if body.attempts:
         yield "failed attempts", f"{body.attempts:,}"
