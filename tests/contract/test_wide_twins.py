@@ -164,7 +164,8 @@ def test_a_circuit_is_transpiled_for_and_run_on_a_wide_twin(
     counts = found["counts"]
     # Five qubits of such a machine lose some tenths of the state, readout errors included.
     assert 0.5 < (counts["00000"] + counts["11111"]) / 2_000 < 1
-    assert 0.6 < found["value"] < 1
+    # Mitigated by default, so that it may be above 1: six times the default precision of 1/64.
+    assert 0.6 < found["value"] < 1.1
     assert {"if_else", "switch_case", "for_loop", "measure", "reset", "delay"} <= {
         *found["operations"]
     }
