@@ -1,7 +1,7 @@
 """Expected fidelity of circuits on a noisy device: their estimated success probability.
 
-It is the product of these factors, as in Nishio et al. (ACM J. Emerg. Technol. Comput. Syst. 16,
-32, 2020), with the factor for idle qubits of Quetschlich, Burgholzer and Wille (arXiv:2310.06889):
+It is the product of these factors, as in Nishio et al. (arXiv:1903.10963), with the factor for idle
+qubits of Quetschlich, Burgholzer and Wille (arXiv:2310.06889):
 
 | of each | factor |
 |---|---|

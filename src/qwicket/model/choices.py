@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
 BEST: Final = "best"
 """In place of a device: the best one of all."""
 
-Weight = Annotated[float, msgspec.Meta(ge=0, le=1000)]
 
-
-class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much each figure counts in a choice.
+class Weights(msgspec.Struct, frozen=True, kw_only=True):
+    """How much each figure counts in a choice; the request's body bounds them.
 
     Attributes:
         fidelity: Weight of the expected fidelity.
@@ -21,9 +19,9 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         cost: Weight of the cost.
     """
 
-    fidelity: Weight = 1.0
-    start: Weight = 1.0
-    cost: Weight = 1.0
+    fidelity: float = 1.0
+    start: float = 1.0
+    cost: float = 1.0
 
     @property
     def sum(self) -> float:
